@@ -1,0 +1,237 @@
+"""How machines back reserve: which moves may, which of them go together, and what is held (formulation 5, docs/decisions/0001)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from scheduler.model.component import Demand, Tranche
+from scheduler.model.idioms import incompatible_sets, window
+from scheduler.plan import Backing, CashKind, Stream
+from scheduler.problem import Counts, Direction, Floats, Site, intervals_of
+from scheduler.product import Product, Response
+
+if TYPE_CHECKING:
+    from scheduler.assets.miner_group import MinerGroup
+    from scheduler.model.ledger import Ledger, Term, Values, Vars
+
+W_PER_MW = 1e6
+
+
+@dataclass(frozen=True, eq=False)
+class Option:
+    """Machines in one mode that would move to another for a demand."""
+
+    demand: Demand
+    mode: int
+    target: int
+    move: int  # position of the move that delivers
+    back: int  # position of the way back
+    step_mw: float  # nameplate step of one machine
+    counted_mw: float  # MW that one machine is counted for: delivered, less rotation
+    slack_seconds: float  # what is left of the activation time after the move
+    quickest_seconds: float  # longest of the dwells, the move and the way back
+
+
+def options_of(group: MinerGroup, demand: Demand) -> Iterator[Option]:
+    """Every option that a group has for a demand."""
+    product = demand.product
+    for (m, target), a in group.move_index.items():
+        back = group.move_index.get((target, m))
+        mode, other = group.modes[m], group.modes[target]
+        step_mw = (other.power_w - mode.power_w) / W_PER_MW
+        if demand.direction is Direction.UP:
+            step_mw = -step_mw
+        if back is None or step_mw <= 0 or (mode.resting and other.resting):
+            continue
+        share = _counted_share(group, product, a, back, step_mw)
+        if share > 0:
+            times = (60 * mode.dwell_minutes, 60 * other.dwell_minutes, group.moves[a].seconds, group.moves[back].seconds)
+            slack = product.full_activation_seconds - group.moves[a].seconds
+            yield Option(demand, m, target, a, back, step_mw, step_mw * share, slack, max(times))
+
+
+def _counted_share(group: MinerGroup, product: Product, a: int, back: int, step_mw: float) -> float:
+    """Share of the nameplate step that counts; 0 where the option is barred."""
+    there, home = group.moves[a], group.moves[back]
+    dwell = 60 * group.modes[group.mode_index[there.from_mode_id]].dwell_minutes
+    dwell_target = 60 * group.modes[group.mode_index[there.to_mode_id]].dwell_minutes
+    limit = product.full_activation_seconds
+    if there.seconds > limit:
+        return 0.0
+    if product.response is Response.CALLED:
+        if dwell_target > 60 * product.shortest_call_minutes + limit:
+            return 0.0
+        if product.rest_minutes is not None and max(home.seconds, dwell) > 60 * product.rest_minutes:
+            return 0.0
+        return group.delivery_frac
+    if home.seconds > limit or step_mw > product.max_step_mw:
+        return 0.0
+    if max(dwell, dwell_target) <= limit:
+        return group.delivery_frac
+    return group.delivery_frac / product.rotation_factor if product.rotation_factor else 0.0
+
+
+def rivals(options: list[Option]) -> list[list[Option]]:
+    """Maximal sets of options of one mode of which a machine backs at most one.
+
+    A machine backs one option per direction, and both directions only if the dwells, moves and ways back of both are at most the
+    smaller activation time.
+    """
+    ups = [option for option in options if option.demand.direction is Direction.UP]
+    downs = [option for option in options if option.demand.direction is Direction.DOWN]
+    compatible = np.array(
+        [
+            [
+                max(up.quickest_seconds, down.quickest_seconds)
+                <= min(up.demand.product.full_activation_seconds, down.demand.product.full_activation_seconds)
+                for down in downs
+            ]
+            for up in ups
+        ],
+        dtype=bool,
+    ).reshape(len(ups), len(downs))
+    return [[*(ups[u] for u in some), *(downs[d] for d in others)] for some, others in incompatible_sets(compatible)]
+
+
+@dataclass(frozen=True, eq=False)
+class Backed:
+    """Machines behind an option, and the MW that they are counted for, by tranche."""
+
+    option: Option
+    count: Vars  # [T]
+    held_mw: tuple[tuple[Tranche, Vars], ...]  # [T] each
+
+
+def declare_backing(group: MinerGroup, ledger: Ledger, site: Site) -> Iterator[Backed]:
+    """Variables and claims for every option that the group has for what its site is asked."""
+    for demand in ledger.demands_at(site):
+        options = list(options_of(group, demand))
+        most_mw = group.machine_count * max((option.counted_mw for option in options), default=0.0)
+        most_mw = min(most_mw, group.prequalified_mw(demand.market_id, demand.direction))
+        for option in options:
+            name = _name(group, option)
+            count = ledger.variables(
+                f"back{name}",
+                ledger.intervals,
+                upper=group.machine_count,
+                integer=True,
+                coarse=group.is_lumpy,
+                where=demand.active,
+            )
+            held = []
+            for i, tranche in enumerate(demand.tranches):
+                mw = ledger.variables(f"held{name}[{i}]", ledger.intervals, where=tranche.active)
+                ledger.claim(demand, tranche, site.id, group.id, mw, most_mw)
+                held.append((tranche, mw))
+            yield Backed(option, count, tuple(held))
+
+
+def _name(group: MinerGroup, option: Option) -> str:
+    return f"[{group.id},{option.demand.market_id},{option.demand.direction.value},{option.mode},{option.target}]"
+
+
+def limit_backing(group: MinerGroup, ledger: Ledger, backed: list[Backed], count: Vars, move: Vars) -> None:
+    """MW per machine, machines per mode (``count`` [modes, T], ``move`` [moves, T]), MW per market."""
+    for one in backed:
+        terms = [(1.0, mw) for _, mw in one.held_mw]
+        ledger.rows(f"step{_name(group, one.option)}", [*terms, (-one.option.counted_mw, one.count)], upper=0.0)
+    by_option = {one.option: one for one in backed}
+    for m in range(len(group.modes)):
+        for i, family in enumerate(rivals([option for option in by_option if option.mode == m])):
+            members = [by_option[option] for option in family]
+            _fit_on_machines(group, ledger, f"{group.id},{m},{i}", m, members, count[m], move)
+    for market_id, direction in dict.fromkeys((o.demand.market_id, o.demand.direction) for o in by_option):
+        cap_mw = group.prequalified_mw(market_id, direction)
+        if cap_mw < float("inf"):
+            demands = [one for one in backed if (one.option.demand.market_id, one.option.demand.direction) == (market_id, direction)]
+            terms = [(1.0, mw) for one in demands for _, mw in one.held_mw]
+            ledger.rows(f"prequalified[{group.id},{market_id},{direction.value}]", terms, upper=cap_mw)
+
+
+def _fit_on_machines(
+    group: MinerGroup, ledger: Ledger, name: str, m: int, family: list[Backed], count: Vars, move: Vars
+) -> None:
+    """For each slack, machines behind rival options with at most that slack fit on the machines that are ready by then.
+
+    Ready: available, dwell over, and on their way for no longer than the slack. The classes are nested, so the rows are exact (Hall).
+    """
+    absent = group.least_count(ledger.intervals)[m]
+    last: object = None
+    for slack in sorted({one.option.slack_seconds for one in family}, reverse=True):
+        barred = [_barred_intervals(group, ledger, m, a, slack) for a in range(len(group.moves))]
+        barred_at_start = _barred_at_start(group, ledger, m, slack)
+        if (barred, barred_at_start.tolist()) == last:
+            continue  # the row of the larger slack says more
+        last = (barred, barred_at_start.tolist())
+        backing = np.stack([one.count for one in family if one.option.slack_seconds <= slack], axis=1)
+        busy = np.not_equal(backing, None).any(axis=1)
+        terms: list[Term] = [(1.0, backing[busy]), (-1.0, count[busy])]
+        terms += [(1.0, window(move[a], steps)[busy]) for a, steps in enumerate(barred) if steps]
+        ledger.rows(f"ready[{name},{slack}]", terms, upper=-(absent + barred_at_start)[busy].astype(float))
+
+
+def _barred_intervals(group: MinerGroup, ledger: Ledger, m: int, a: int, slack_seconds: float) -> int:
+    """Intervals, from that of the move on, in which a machine that made move ``a`` into mode m cannot back a slack."""
+    if group.modes[m].id != group.moves[a].to_mode_id:
+        return 0
+    step = ledger.problem.horizon.step_minutes
+    dwell = intervals_of(group.modes[m].dwell_minutes, step)
+    return max(dwell, intervals_of((group.moves[a].seconds - slack_seconds) / 60, step))
+
+
+def _barred_at_start(group: MinerGroup, ledger: Ledger, m: int, slack_seconds: float) -> Counts:
+    """[T] machines of the start state in mode m whose dwell runs or that do not settle in time for a slack."""
+    step = ledger.problem.horizon.step_minutes
+    barred = np.zeros(ledger.intervals, dtype=np.int64)
+    for cohort in group.initial_cohorts:
+        if cohort.mode_id == group.modes[m].id:
+            dwell = intervals_of(group.modes[m].dwell_minutes - cohort.minutes_since_move, step)
+            settling = intervals_of((cohort.seconds_until_settled - slack_seconds) / 60, step)
+            barred[: max(dwell, settling)] += cohort.count
+    return barred
+
+
+def _machines_per_mw(group: MinerGroup, option: Option) -> float:
+    """Called machines per delivered MW; rotation changes who waits, not what a machine delivers."""
+    return 1 / (option.step_mw * group.delivery_frac)
+
+
+def wakes_per_mw(group: MinerGroup, option: Option) -> float:
+    """Starts of one call, per MW: of the move and of the way back, where they lead from resting to mining."""
+    return _machines_per_mw(group, option) * sum(group.is_start(group.moves[a]) for a in (option.move, option.back))
+
+
+def earn_calls(group: MinerGroup, ledger: Ledger, site: Site, backed: Backed, income: Floats) -> None:
+    """What expected calls change of mining and wear; ``income`` [T] is that of 1 TH/s in an interval (formulation 7; facts E6)."""
+    option, demand = backed.option, backed.option.demand
+    mode, target = group.modes[option.mode], group.modes[option.target]
+    there, back = group.moves[option.move], group.moves[option.back]
+    hours_lost = (target.hashrate_ths * there.seconds + mode.hashrate_ths * back.seconds) / 3600
+    per_machine = (target.hashrate_ths - mode.hashrate_ths) * demand.expected_frac - hours_lost * demand.calls_per_hour
+    wear = -(there.wear_cost + back.wear_cost) * demand.calls_per_hour * ledger.hours
+    ids = (demand.market_id, site.id, group.id, demand.direction)
+    for tranche, mw in backed.held_mw:
+        machines = _machines_per_mw(group, option) * tranche.chance
+        ledger.earn(Stream(CashKind.ACTIVATION_MINING, *ids), mw, per_machine * income * machines)
+        ledger.earn(Stream(CashKind.WEAR, *ids), mw, wear * machines)
+
+
+def extract_backing(group: MinerGroup, values: Values, backed: list[Backed]) -> list[tuple[str, Backing]]:
+    """What backs each market: (market, backing), without what is never used."""
+    found = []
+    for one in backed:
+        option = one.option
+        by_tranche = {tranche.key: values(mw) for tranche, mw in one.held_mw}
+        mw = np.sum(list(by_tranche.values()), axis=0)
+        if mw.any():
+            machines = np.where(mw > 0, values.counts(one.count), 0)
+            bid_mw = {key: held for key, held in by_tranche.items() if key != ("", "") and held.any()}
+            ends = (group.modes[option.mode].id, group.modes[option.target].id)
+            found.append(
+                (option.demand.market_id, Backing(group.id, option.demand.direction, *ends, machines, mw, bid_mw))
+            )
+    return found

@@ -1,0 +1,15 @@
+"""What the scheduler knows, one line each: the field of the wire's oneof and the class that stands for it."""
+
+from __future__ import annotations
+
+from scheduler.assets.miner_group import MinerGroup
+from scheduler.markets.energy import EnergyMarket
+from scheduler.markets.reserve import ReserveMarket
+
+ASSETS = {
+    "miner_group": MinerGroup,
+}
+MARKETS = {
+    "energy": EnergyMarket,
+    "reserve": ReserveMarket,
+}

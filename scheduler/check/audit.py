@@ -1,0 +1,181 @@
+"""Re-checks a whole plan and its money, from the problem and the physical plan alone (formulation 8)."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from scheduler.check.book import Book, order
+from scheduler.check.catalog import ASSETS, MARKETS
+from scheduler.check.connection import check_connection
+from scheduler.check.findings import (
+    ABS_MONEY,
+    ABS_MONEY_INTERVAL,
+    ABS_MW,
+    REL,
+    REL_MONEY_INTERVAL,
+    Findings,
+)
+from scheduler.check.reading import Reader, read_plan
+from scheduler.check.tariff import earn_fees
+from scheduler.plan import AuditReport, CashStream, Plan, Solve, StopReason, Stream
+from scheduler.problem import Floats, Problem
+from scheduler.settings import SolveOptions
+
+
+def audit(
+    problem: Problem, plan: Plan, solve: Solve | None = None, options: SolveOptions | None = None
+) -> AuditReport:
+    """Everything that is wrong with a plan of a validated problem, and the checker's own sum of its money.
+
+    It does not raise, whatever the plan holds. With ``solve``, its objective and bound are checked too;
+    ``options`` say how small a proven gap must be (default: those of ``SolveOptions``).
+    """
+    findings = Findings()
+    with np.errstate(all="ignore"):
+        cash = _work_out(problem, plan, findings)
+        objective = sum(stream.total for stream in cash)
+        _check_cash(findings, plan, cash, problem.horizon.count)
+        _check_money(findings, "plan.objective", "objective", plan.objective, objective)
+        if solve is not None:
+            _check_solve(findings, plan, solve, options or SolveOptions(), objective)
+    return AuditReport(findings.violations, objective, cash)
+
+
+def money(problem: Problem, plan: Plan) -> tuple[CashStream, ...]:
+    """The checker's own sum of a plan's money, sorted; streams that are zero throughout are left out."""
+    with np.errstate(all="ignore"):
+        return _work_out(problem, plan, Findings(), check=False)
+
+
+def _work_out(problem: Problem, plan: Plan, findings: Findings, check: bool = True) -> tuple[CashStream, ...]:
+    """Simulates assets, then sites, then markets, and books the money of each."""
+    book, hours = Book(), problem.horizon.step_minutes / 60.0
+    view = read_plan(problem, plan, findings)
+    grid_mw: dict[str, Floats] = {}
+    for site in view.sites:
+        assets = [ASSETS[asset.asset.kind](asset, findings) for asset in site.assets]
+        grid_mw[site.site.id] = sum((asset.power_mw for asset in assets), np.zeros(problem.horizon.count))
+        for asset in assets:
+            if check:
+                asset.check(findings)
+            asset.earn(book)
+        if check:
+            check_connection(site, grid_mw[site.site.id], findings)
+        earn_fees(site, grid_mw[site.site.id], hours, book)
+    for market_view in view.markets:
+        market = MARKETS[market_view.market.kind](market_view, grid_mw)
+        if check:
+            market.check(findings)
+        market.earn(book)
+    return book.cash()
+
+
+def _check_cash(findings: Findings, plan: Plan, cash: tuple[CashStream, ...], count: int) -> None:
+    """Each stream of the plan against the checker's own; one that is missing counts as zero."""
+    reader = Reader(count, findings)
+    own = {stream.stream: stream.amount for stream in cash}
+    stated: dict[Stream, Floats] = {}
+    fields: dict[Stream, str] = {}
+    for i, stream in enumerate(plan.cash):
+        field = f"plan.cash[{i}]"
+        if stream.stream in stated:
+            findings.add(field, "duplicate", f"{_name(stream.stream)} is named twice")
+            continue
+        stated[stream.stream] = reader.floats(f"{field}.amount", stream.amount)
+        fields[stream.stream] = field
+    nothing = np.zeros(count)
+    for name in sorted({*own, *stated}, key=order):
+        mine, theirs = own.get(name, nothing), stated.get(name, nothing)
+        field = fields.get(name, "plan.cash")
+        gap = np.abs(theirs - mine)
+        if abs(theirs.sum() - mine.sum()) > ABS_MONEY:
+            message = f"{_name(name)} is {theirs.sum():.6f}, the plan earns {mine.sum():.6f}"
+            findings.add(field, "cash_total", message, abs(theirs.sum() - mine.sum()))
+        findings.each(
+            gap > ABS_MONEY_INTERVAL + REL_MONEY_INTERVAL * np.abs(mine),
+            f"{field}.amount",
+            "cash_interval",
+            lambda t, n=name, a=theirs, b=mine: (  # type: ignore[misc]
+                f"interval {t}: {_name(n)} is {a[t]:.6f}, the plan earns {b[t]:.6f}"
+            ),
+            gap,
+        )
+
+
+def _name(stream: Stream) -> str:
+    """A stream in words."""
+    direction = stream.direction.value if stream.direction else ""
+    ids = (stream.market_id, stream.site_id, stream.asset_id, direction)
+    return " ".join(word for word in (stream.kind.value, *ids) if word)
+
+
+def _check_money(findings: Findings, field: str, rule: str, stated: float | None, own: float) -> bool:
+    """Whether a sum of money that is stated is a number and the checker's own."""
+    if stated is None or not math.isfinite(stated):
+        findings.add(field, "finite", f"must be a finite number, is {stated}")
+    elif abs(stated - own) > ABS_MONEY:
+        findings.add(field, rule, f"is {stated:.6f}, the plan earns {own:.6f}", abs(stated - own))
+    else:
+        return True
+    return False
+
+
+def _check_solve(
+    findings: Findings, plan: Plan, solve: Solve, options: SolveOptions, objective: float
+) -> None:
+    """What is claimed about objective, bound and proof (formulation 1)."""
+    proven = solve.stop_reason is StopReason.PROVEN
+    if solve.objective is not None or proven:
+        _check_money(findings, "solve.objective", "solve_objective", solve.objective, objective)
+    if solve.bound is None:
+        if proven:
+            findings.add("solve.bound", "proof", "a proven plan has a bound")
+    elif not math.isfinite(solve.bound):
+        findings.add("solve.bound", "finite", f"must be a finite number, is {solve.bound}")
+    else:
+        missing = solve.bound - objective
+        if missing < -(ABS_MONEY + REL * abs(objective)):
+            findings.add(
+                "solve.bound",
+                "bound",
+                f"is {solve.bound:.6f}, the plan earns {objective:.6f}: no bound",
+                -missing,
+            )
+        allowed = max(options.abs_gap, options.rel_gap * abs(objective))
+        if proven and missing > allowed + REL * abs(objective):
+            findings.add(
+                "solve.bound",
+                "proof",
+                f"lies {missing:.6f} above the plan, at most {allowed:.6f} is proven",
+                missing,
+            )
+        own_gap = max(0.0, missing) / abs(objective) if objective else None
+        if (
+            solve.gap is not None
+            and own_gap is not None
+            and abs(solve.gap - own_gap) * abs(objective) > 2 * ABS_MONEY
+        ):
+            findings.add(
+                "solve.gap",
+                "gap",
+                f"is {solve.gap:.9f}, the plan's is {own_gap:.9f}",
+                abs(solve.gap - own_gap),
+            )
+    if solve.gap_of_uplift is not None and not (
+        math.isfinite(solve.gap_of_uplift) and solve.gap_of_uplift >= 0
+    ):
+        findings.add(
+            "solve.gap_of_uplift", "finite", f"must be finite and at least 0, is {solve.gap_of_uplift}"
+        )
+    short = any(
+        np.any(np.asarray(series) > ABS_MW)
+        for m in plan.markets
+        for b in m.blocks
+        for series in b.missing_mw.values()
+    )
+    if proven and short:
+        findings.add(
+            "solve.stop_reason", "conflict", "awards are missing MW: that is a conflict, not a proven plan"
+        )

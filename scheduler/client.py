@@ -1,0 +1,133 @@
+"""A typed client of the gRPC service, without surprises: answers are messages, refusals are exceptions.
+
+    with Client("127.0.0.1:50051") as client:
+        answer = client.schedule("request.json")
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from os import PathLike
+from pathlib import Path
+from types import TracebackType
+
+import grpc
+from google.rpc import error_details_pb2
+from grpc_status import rpc_status
+
+from scheduler.errors import InvalidRequestError, SchedulerError, Violation
+from scheduler.v1 import scheduler_pb2 as pb
+from scheduler.v1.scheduler_pb2_grpc import SchedulerServiceStub
+
+Request = pb.ScheduleRequest | str | PathLike[str]
+
+
+class CallError(SchedulerError):
+    """A call that brought no answer. ``code`` is the name of the gRPC status, such as UNAVAILABLE or DEADLINE_EXCEEDED.
+
+    ``retry_seconds``: when the server suggests to try again; None where it does not.
+    """
+
+    def __init__(self, code: str, message: str, retry_seconds: float | None = None) -> None:
+        self.code = code
+        self.retry_seconds = retry_seconds
+        super().__init__(message)
+
+    def __reduce__(self) -> tuple[type, tuple[str, str, float | None]]:
+        return type(self), (self.code, str(self), self.retry_seconds)
+
+
+class Client:
+    """Calls a server. A request is a message, or the path of its protobuf JSON. Timeouts are in seconds; None waits.
+
+    Malformed requests raise InvalidRequestError, everything else that prevents an answer raises CallError.
+    """
+
+    def __init__(
+        self, address: str, *, timeout_seconds: float | None = None, max_message_bytes: int = 512 * 2**20
+    ) -> None:
+        self._timeout_seconds = timeout_seconds
+        options = [
+            ("grpc.max_receive_message_length", max_message_bytes),
+            ("grpc.max_send_message_length", max_message_bytes),
+        ]
+        self._channel = grpc.insecure_channel(address, options=options)
+        self._stub = SchedulerServiceStub(self._channel)
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends the connection."""
+        self._channel.close()
+
+    def schedule(self, request: Request, *, timeout_seconds: float | None = None) -> pb.ScheduleResponse:
+        """A plan, a conflict, or that there is no plan."""
+        with _errors_raised():
+            return self._stub.Schedule(_read(request), timeout=self._patience(timeout_seconds))
+
+    def stream_schedule(
+        self, request: Request, *, timeout_seconds: float | None = None
+    ) -> Iterator[pb.StreamScheduleResponse]:
+        """Phases and better plans as they come, the answer last. Closing the iterator cancels the call."""
+        message = pb.StreamScheduleRequest(request=_read(request))
+        with _errors_raised():
+            call = self._stub.StreamSchedule(message, timeout=self._patience(timeout_seconds))
+            try:
+                yield from call
+            finally:
+                call.cancel()
+
+    def validate(self, request: Request, *, timeout_seconds: float | None = None) -> tuple[Violation, ...]:
+        """Everything that is wrong with a request; empty: nothing."""
+        message = pb.ValidateRequest(request=_read(request))
+        with _errors_raised():
+            answer = self._stub.Validate(message, timeout=self._patience(timeout_seconds))
+        return tuple(Violation(v.field, v.rule, v.message, v.amount) for v in answer.violations)
+
+    def audit(self, request: pb.AuditRequest, *, timeout_seconds: float | None = None) -> pb.AuditResponse:
+        """What the server's checker says of a plan."""
+        with _errors_raised():
+            return self._stub.Audit(request, timeout=self._patience(timeout_seconds))
+
+    def _patience(self, timeout_seconds: float | None) -> float | None:
+        return self._timeout_seconds if timeout_seconds is None else timeout_seconds
+
+
+def _read(request: Request) -> pb.ScheduleRequest:
+    if isinstance(request, pb.ScheduleRequest):
+        return request
+    from scheduler.wire.json import schedule_request_from_json
+
+    return schedule_request_from_json(Path(request).read_text("utf-8"), str(request))
+
+
+@contextmanager
+def _errors_raised() -> Iterator[None]:
+    try:
+        yield
+    except grpc.RpcError as error:
+        raise _raised(error) from None
+
+
+def _raised(error: grpc.RpcError) -> SchedulerError:
+    """The exception that says what a failed call said."""
+    assert isinstance(error, grpc.Call), "every error of a call is also the call"
+    violations: list[Violation] = []
+    retry_seconds = None
+    status = rpc_status.from_call(error)
+    for detail in status.details if status else ():
+        bad, retry = error_details_pb2.BadRequest(), error_details_pb2.RetryInfo()
+        if detail.Unpack(bad):
+            violations += [Violation(v.field, v.reason.lower(), v.description) for v in bad.field_violations]
+        elif detail.Unpack(retry):
+            retry_seconds = retry.retry_delay.ToTimedelta().total_seconds()
+    if violations:
+        return InvalidRequestError(violations)
+    return CallError(error.code().name, error.details() or error.code().name, retry_seconds)

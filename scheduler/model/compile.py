@@ -1,0 +1,112 @@
+"""The model as a sparse matrix with named cost vectors: physics once, money many."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pyomo.environ as pyo
+from numpy.typing import NDArray
+from pyomo.repn.plugins.standard_form import LinearStandardFormCompiler
+from scipy.sparse import csc_array, vstack
+
+from scheduler.model.ledger import Ledger, Values
+from scheduler.problem import Floats
+
+
+@dataclass(frozen=True, eq=False)
+class Matrix:
+    """row_lower <= matrix @ x <= row_upper, lower <= x <= upper, some of x whole; money @ x + constant is to be maximised."""
+
+    ledger: Ledger
+    column_of: dict[int, int]  # id of a variable -> column
+    matrix: csc_array  # [rows, columns]
+    row_lower: Floats
+    row_upper: Floats
+    lower: Floats  # [columns]
+    upper: Floats
+    integer: NDArray[np.bool_]
+    coarse: NDArray[np.bool_]  # integers of which one unit matters: offers, groups of few large machines
+    shortfall: NDArray[np.int64]  # columns of missing MW of awards
+    money: Floats  # [columns] all streams together
+    constant: float
+
+    def without_shortfall(self) -> Matrix:
+        """The same with every award held in full."""
+        upper = self.upper.copy()
+        upper[self.shortfall] = 0.0
+        return replace(self, upper=upper)
+
+    def with_least_shortfall(self, mw_h: float) -> Matrix:
+        """The same with at most ``mw_h`` of the awards missing."""
+        weights = np.zeros((1, self.matrix.shape[1]))
+        weights[0, self.shortfall] = self.ledger.hours
+        return replace(
+            self,
+            matrix=csc_array(vstack([self.matrix, csc_array(weights)])),
+            row_lower=np.append(self.row_lower, -np.inf),
+            row_upper=np.append(self.row_upper, mw_h),
+        )
+
+    def values(self, x: Floats) -> Values:
+        """A solution by variable."""
+        listed = x.tolist()
+        return Values(self.ledger.problem, {variable: listed[column] for variable, column in self.column_of.items()})
+
+
+@contextmanager
+def collector_paused() -> Iterator[None]:
+    """Millions of small objects that all stay: the cyclic garbage collector would walk them again and again."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+def compile_matrix(ledger: Ledger) -> Matrix:
+    """Compiles a complete ledger. Columns follow the order in which variables were declared."""
+    ordered = [variable for bounds in ledger.bounds for variable in bounds.variables]
+    if not hasattr(ledger.model, "nothing"):
+        ledger.model.nothing = pyo.Objective(expr=0.0)  # the compiler wants one; money travels beside the matrix
+    form = LinearStandardFormCompiler().write(ledger.model, mixed_form=True, column_order=ordered)
+    column_of = {id(variable): column for column, variable in enumerate(form.columns)}
+    count = len(form.columns)
+    lower, upper = np.zeros(count), np.zeros(count)
+    integer, coarse = np.zeros(count, dtype=bool), np.zeros(count, dtype=bool)
+    for bounds in ledger.bounds:
+        at = _columns(column_of, bounds.variables)
+        kept = at >= 0  # a variable that no row names does not matter
+        lower[at[kept]], upper[at[kept]] = bounds.lower[kept], bounds.upper[kept]
+        integer[at[kept]], coarse[at[kept]] = bounds.integer, bounds.coarse
+    sense = np.array([row.bound_type for row in form.rows], dtype=np.int64)
+    money = np.zeros(count)
+    for earning in ledger.earnings:
+        at = _columns(column_of, earning.variables)
+        np.add.at(money, at[at >= 0], earning.coefficients[at >= 0])
+    shortfall = [_columns(column_of, missing) for missing in ledger.shortfalls_mw]
+    together = np.concatenate(shortfall) if shortfall else np.zeros(0, dtype=np.int64)
+    return Matrix(
+        ledger,
+        column_of,
+        form.A,
+        np.where(sense <= 0, form.rhs, -np.inf),
+        np.where(sense >= 0, form.rhs, np.inf),
+        lower,
+        upper,
+        integer,
+        coarse,
+        together[together >= 0],
+        money,
+        float(sum(amount.sum() for amount in ledger.constants.values())),
+    )
+
+
+def _columns(column_of: dict[int, int], variables: NDArray[np.object_]) -> NDArray[np.int64]:
+    """Column of each variable, -1 where there is none."""
+    return np.array([column_of.get(id(v), -1) for v in variables.ravel()], dtype=np.int64)

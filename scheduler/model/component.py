@@ -1,0 +1,102 @@
+"""The contract of a component: declare its variables, then constrain them, then extract its part of the plan.
+
+All components declare before any constrains, so their order never matters. They meet only in the ledger.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scheduler.errors import Violation
+from scheduler.plan import AssetPlan, Backing, MarketPlan
+from scheduler.problem import Direction, Floats
+from scheduler.product import Product
+
+if TYPE_CHECKING:
+    from scheduler.model.ledger import Ledger, Values
+    from scheduler.problem import Problem, Site, Stage
+
+
+@dataclass(frozen=True, eq=False)
+class Tranche:
+    """MW of a market that share one chance of acceptance: all with chance 1 under the key ("", ""), each other bid under its own."""
+
+    key: tuple[str, str]  # block and bid
+    chance: float
+    active: NDArray[np.bool_]  # [T]
+
+
+@dataclass(frozen=True, eq=False)
+class Demand:
+    """What a reserve market asks of the sites in one direction, with what is expected of its calls."""
+
+    market_id: str
+    product: Product
+    direction: Direction  # up or down
+    site_ids: frozenset[str]
+    tranches: tuple[Tranche, ...]
+    expected_frac: Floats  # [T]
+    calls_per_hour: Floats  # [T]
+    price_per_mwh: Floats  # [T]
+
+    @property
+    def active(self) -> NDArray[np.bool_]:
+        """[T] intervals in which anything can be held."""
+        return np.logical_or.reduce([tranche.active for tranche in self.tranches])
+
+
+class AssetComponent(Protocol):
+    """A physical thing behind a site's meter."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def kind(self) -> str: ...
+
+    def violations(self, path: str, problem: Problem) -> Iterator[Violation]:
+        """Everything that is wrong with it, with the path of each field."""
+
+    def declare(self, ledger: Ledger, site: Site) -> Any:
+        """Declares its variables, injects its power, claims reserve; what it returns is handed back below as ``own``."""
+
+    def constrain(self, ledger: Ledger, site: Site, own: Any) -> None:
+        """Adds its own rows and what it earns."""
+
+    def extract(self, values: Values, own: Any) -> AssetPlan:
+        """Its part of the plan."""
+
+    def extract_backing(self, values: Values, own: Any) -> list[tuple[str, Backing]]:
+        """What it holds for reserve markets: (market, backing)."""
+
+
+class MarketComponent(Protocol):
+    """A market that sites trade in."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def kind(self) -> str: ...
+    @property
+    def stage(self) -> Stage: ...
+    @property
+    def site_ids(self) -> tuple[str, ...]: ...
+
+    def violations(self, path: str, problem: Problem) -> Iterator[Violation]:
+        """Everything that is wrong with it, with the path of each field."""
+
+    def demands(self, problem: Problem) -> tuple[Demand, ...]:
+        """What it asks of the sites; empty for markets that need no backing."""
+
+    def declare(self, ledger: Ledger) -> Any:
+        """Declares its variables; what it returns is handed back below as ``own``."""
+
+    def constrain(self, ledger: Ledger, own: Any) -> None:
+        """Adds its rows on what the assets inject and claim, and what it earns."""
+
+    def extract(self, values: Values, own: Any) -> MarketPlan:
+        """Its part of the plan."""

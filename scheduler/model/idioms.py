@@ -1,0 +1,55 @@
+"""Patterns that several components share, as pure functions on arrays of variables."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from scheduler.model.ledger import Vars
+
+
+def shifted(variables: Vars, steps: int) -> Vars:
+    """[T] the variables of ``steps`` intervals earlier; None before the first."""
+    out = np.full(variables.shape, None, dtype=object)
+    if steps < len(variables):
+        out[steps:] = variables[: len(variables) - steps]
+    return out
+
+
+def window(variables: Vars, steps: int) -> Vars:
+    """[T, steps] the variables of this interval and of the ``steps`` - 1 before it: those whose lock of ``steps`` still runs.
+
+    Rajan and Takriti 2005, minimum up and down times."""
+    return np.stack([shifted(variables, j) for j in range(steps)], axis=1)
+
+
+def in_transit_frac(seconds: float, step_seconds: float) -> list[float]:
+    """Share of each interval, from that of the move on, in which a move of ``seconds`` still runs."""
+    shares = []
+    while seconds > 0:
+        shares.append(min(1.0, seconds / step_seconds))
+        seconds -= step_seconds
+    return shares
+
+
+def incompatible_sets(
+    compatible: NDArray[np.bool_],
+) -> list[tuple[list[int], list[int]]]:
+    """Maximal sets (ups, downs) in which no up goes with any down, for ``compatible`` [ups, downs].
+
+    A machine backs at most one option of such a set. By Koenig's theorem these sets are all the rows needed: machines that back ups and
+    downs at once form a matching of the compatible pairs. Found as the closed sets of the relation "does not go with".
+    """
+    ups, downs = compatible.shape
+    closed: set[frozenset[int]] = {frozenset(range(ups))}
+    for d in range(downs):
+        apart = frozenset(np.flatnonzero(~compatible[:, d]).tolist())
+        closed |= {members & apart for members in closed}
+    found: dict[tuple[Any, Any], None] = {}
+    for members in sorted(closed, key=lambda s: (-len(s), sorted(s))):
+        with_them = [d for d in range(downs) if not compatible[sorted(members), d].any()] if members else list(range(downs))
+        found[(tuple(sorted(members)), tuple(with_them))] = None
+    return [(list(u), list(d)) for u, d in found]

@@ -1,0 +1,139 @@
+"""HiGHS, with its traps closed: both statuses are read every time, no answer is never taken for "infeasible", NaN never gets in."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+
+import highspy
+import numpy as np
+from numpy.typing import NDArray
+
+from scheduler.errors import SolverError
+from scheduler.model.compile import Matrix
+from scheduler.problem import Floats
+
+THREADS = 2
+"""One value for the life of a process: HiGHS fixes it at its first solve and later answers another with status "Not Set"."""
+
+Incumbent = Callable[[float, float | None], None]
+"""Called with the money of a better solution and the bound, None while it is infinite."""
+
+
+class Outcome(Enum):
+    """What a solve came to."""
+
+    OPTIMAL = "optimal"
+    LIMIT = "limit"  # the clock ended it, with or without a solution
+    INFEASIBLE = "infeasible"
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """A solution, None where none was found; objective and bound in the sense of the solve."""
+
+    outcome: Outcome
+    x: Floats | None
+    objective: float | None
+    bound: float | None
+
+
+class Solver:
+    """One matrix in one HiGHS instance; costs and bounds can be changed between solves."""
+
+    def __init__(self, matrix: Matrix, *, relaxed: bool = False, seed: int = 0) -> None:
+        self._columns = matrix.matrix.shape[1]
+        self._highs = highspy.Highs()
+        self._highs.silent()
+        self._set("threads", THREADS)
+        self._set("random_seed", seed)
+        lp = highspy.HighsLp()
+        lp.num_col_, lp.num_row_ = self._columns, matrix.matrix.shape[0]
+        lp.col_cost_ = np.zeros(self._columns)
+        lp.col_lower_, lp.col_upper_ = matrix.lower, matrix.upper
+        lp.row_lower_, lp.row_upper_ = matrix.row_lower, matrix.row_upper
+        lp.a_matrix_.format_ = highspy.MatrixFormat.kColwise
+        lp.a_matrix_.start_ = matrix.matrix.indptr
+        lp.a_matrix_.index_ = matrix.matrix.indices
+        lp.a_matrix_.value_ = matrix.matrix.data
+        if not relaxed and matrix.integer.any():
+            lp.integrality_ = [
+                highspy.HighsVarType.kInteger if whole else highspy.HighsVarType.kContinuous
+                for whole in matrix.integer.tolist()
+            ]
+        self._demand(self._highs.passModel(lp), "passing the model")
+
+    def _set(self, option: str, value: bool | int | float | str) -> None:
+        self._demand(self._highs.setOptionValue(option, value), f"setting {option}")
+
+    def _demand(self, status: highspy.HighsStatus, what: str) -> None:
+        if status == highspy.HighsStatus.kError:
+            raise SolverError(f"HiGHS refused {what}")
+
+    def set_costs(self, costs: Floats, offset: float = 0.0, *, maximise: bool) -> None:
+        """[columns] costs of every column; refuses what is not finite, which HiGHS would take."""
+        if not (np.isfinite(costs).all() and np.isfinite(offset)):
+            raise SolverError("a cost is not a finite number")
+        every = np.arange(self._columns, dtype=np.int32)
+        self._demand(self._highs.changeColsCost(self._columns, every, costs), "changing costs")
+        self._demand(self._highs.changeObjectiveOffset(offset), "changing the offset")
+        sense = highspy.ObjSense.kMaximize if maximise else highspy.ObjSense.kMinimize
+        self._demand(self._highs.changeObjectiveSense(sense), "changing the sense")
+
+    def set_bounds(self, columns: NDArray[np.int64], lower: Floats, upper: Floats) -> None:
+        """Bounds of some columns."""
+        at = columns.astype(np.int32)
+        self._demand(self._highs.changeColsBounds(len(at), at, lower, upper), "changing bounds")
+
+    def add_row(self, columns: NDArray[np.int64], coefficients: Floats, *, upper: float) -> None:
+        """One more row: coefficients @ x[columns] <= upper."""
+        at = columns.astype(np.int32)
+        self._demand(self._highs.addRow(-np.inf, upper, len(at), at, coefficients), "adding a row")
+
+    def solve(
+        self, *, rel_gap: float, abs_gap: float, seconds: float, on_incumbent: Incumbent | None = None
+    ) -> Result:
+        """Solves within about ``seconds`` (the limit is soft: who needs a hard one ends the process)."""
+        self._set("mip_rel_gap", rel_gap)
+        self._set("mip_abs_gap", abs_gap)
+        self._set("time_limit", max(0.01, seconds) + self._highs.getRunTime())
+        if on_incumbent is not None:
+            self._highs.cbMipImprovingSolution.subscribe(
+                lambda event: on_incumbent(event.data_out.objective_function_value, _finite(event.data_out.mip_dual_bound))
+            )
+        status = self._highs.run()
+        outcome = self._highs.getModelStatus()
+        if status == highspy.HighsStatus.kError:
+            raise SolverError(f"HiGHS failed: {self._highs.modelStatusToString(outcome)}")
+        info = self._highs.getInfo()
+        found = info.primal_solution_status == highspy.SolutionStatus.kSolutionStatusFeasible
+        x = np.array(self._highs.getSolution().col_value) if found else None
+        objective = info.objective_function_value if found else None
+        is_mip = info.mip_node_count >= 0
+        bound = _finite(info.mip_dual_bound) if is_mip else objective
+        known = highspy.HighsModelStatus
+        if outcome == known.kOptimal:
+            return Result(Outcome.OPTIMAL, x, objective, bound)
+        if outcome == known.kInfeasible:
+            return Result(Outcome.INFEASIBLE, None, None, None)
+        if outcome in (known.kTimeLimit, known.kInterrupt, known.kSolutionLimit):
+            return Result(Outcome.LIMIT, x, objective, bound if is_mip else None)
+        raise SolverError(f"HiGHS ended with {self._highs.modelStatusToString(outcome)}, which says nothing about the problem")
+
+
+def _finite(value: float) -> float | None:
+    return value if np.isfinite(value) else None
+
+
+class Clock:
+    """What is left of a time limit."""
+
+    def __init__(self, seconds: float) -> None:
+        self._end = time.monotonic() + seconds
+
+    @property
+    def left_seconds(self) -> float:
+        """Seconds until the end; negative when it is over."""
+        return self._end - time.monotonic()

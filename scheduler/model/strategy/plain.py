@@ -1,0 +1,26 @@
+"""Plain: the model exactly as formulated, every machine count whole, handed to HiGHS as it is. The oracle and the yardstick."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from scheduler.errors import SolverError
+from scheduler.model.compile import Matrix
+from scheduler.model.solve import Clock, Incumbent, Result, Solver
+from scheduler.model.strategy.search import with_whole_counts
+from scheduler.settings import SolveOptions
+
+
+def plain(matrix: Matrix, options: SolveOptions, clock: Clock, on_incumbent: Incumbent | None = None) -> Result:
+    """The most money, by branch and cut on the whole model."""
+    solver = Solver(matrix, seed=options.seed)
+    solver.set_costs(matrix.money, matrix.constant, maximise=True)
+    result = solver.solve(
+        rel_gap=options.rel_gap, abs_gap=options.abs_gap, seconds=clock.left_seconds, on_incumbent=on_incumbent
+    )
+    if result.x is None:
+        return result
+    whole = with_whole_counts(matrix, result.x)
+    if whole is None:
+        raise SolverError("the solver's solution does not survive rounding its integers")
+    return replace(result, x=whole[0], objective=whole[1])

@@ -1,0 +1,96 @@
+"""What a worker does with a request: bytes in, bytes out, news on the way. Runs in worker processes alone."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+from google.protobuf.message import Message
+
+import scheduler.model.build  # noqa: F401  imported here, so that the forkserver has it ready for every worker
+from scheduler import check
+from scheduler.errors import InvalidRequestError
+from scheduler.planner import make_schedule
+from scheduler.server.workers import Begun, Job, OverrunError, Progress, Tell
+from scheduler.v1 import scheduler_pb2 as pb
+from scheduler.wire.request import audit_request_from_pb, message_from_bytes, schedule_request_from_pb
+from scheduler.wire.response import audit_to_pb, schedule_to_pb, violations_to_pb
+
+
+def answer(job: Job, tell: Tell) -> bytes:
+    """The answer to a job, as protobuf bytes. Raises SchedulerErrors."""
+    return VERBS[job.verb](job, tell).SerializeToString(deterministic=True)
+
+
+def schedule(job: Job, tell: Tell) -> pb.ScheduleResponse:
+    """Plans."""
+    return _scheduled(job, tell, lambda: message_from_bytes(pb.ScheduleRequest, job.payload))
+
+
+def stream(job: Job, tell: Tell) -> pb.StreamScheduleResponse:
+    """Plans; the news themselves are sent by the service."""
+    read = lambda: message_from_bytes(pb.StreamScheduleRequest, job.payload).request  # noqa: E731
+    return pb.StreamScheduleResponse(result=_scheduled(job, tell, read))
+
+
+def validate(job: Job, tell: Tell) -> pb.ValidateResponse:
+    """Says everything that is wrong with a request."""
+    request = message_from_bytes(pb.ValidateRequest, job.payload).request
+    try:
+        schedule_request_from_pb(request)
+    except InvalidRequestError as error:
+        return pb.ValidateResponse(violations=violations_to_pb(error.violations))
+    return pb.ValidateResponse()
+
+
+def audit(job: Job, tell: Tell) -> pb.AuditResponse:
+    """Checks a plan with the independent checker."""
+    problem, plan, solve = audit_request_from_pb(message_from_bytes(pb.AuditRequest, job.payload))
+    return audit_to_pb(check.audit(problem, plan, solve))
+
+
+VERBS: dict[str, Callable[[Job, Tell], Message]] = {
+    "schedule": schedule,
+    "stream": stream,
+    "validate": validate,
+    "audit": audit,
+}
+
+
+def _scheduled(job: Job, tell: Tell, read: Callable[[], pb.ScheduleRequest]) -> pb.ScheduleResponse:
+    news = _News(tell)
+    news("validate")
+    request = read()
+    request_id, problem, options = schedule_request_from_pb(request)
+    if job.seconds is not None:
+        left = job.seconds - (time.monotonic() - news.start)
+        if left <= 0:
+            raise OverrunError("the deadline came while the request was read")
+        options = replace(options, time_limit_seconds=min(options.time_limit_seconds, left))
+    tell(Begun(options.time_limit_seconds))
+    return schedule_to_pb(make_schedule(problem, options, news), request_id, request.problem)
+
+
+class _News:
+    """Passes on every phase once, and figures when they change, but not in floods."""
+
+    LEAST_SECONDS = 0.1
+
+    def __init__(self, tell: Tell) -> None:
+        self.start = time.monotonic()
+        self._tell = tell
+        self._told: tuple[str, float | None, float | None] = ("", None, None)
+        self._told_at = 0.0
+
+    def __call__(self, phase: str, objective: float | None = None, bound: float | None = None) -> None:
+        if phase != self._told[0]:
+            self._pass_on(phase, None, None)
+            self._told_at = 0.0
+        if (phase, objective, bound) != self._told and time.monotonic() - self._told_at >= self.LEAST_SECONDS:
+            self._pass_on(phase, objective, bound)
+
+    def _pass_on(self, phase: str, objective: float | None, bound: float | None) -> None:
+        self._told = (phase, objective, bound)
+        self._told_at = time.monotonic()
+        self._tell(Progress(phase, objective, bound, self._told_at - self.start))

@@ -1,0 +1,134 @@
+"""A pool of workers for an event loop: who waits, who is refused, and that every worker that ends is replaced."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+from scheduler.errors import SchedulerError
+from scheduler.server.workers import TARGET, Job, OverrunError, Patience, Progress, Worker
+
+LEAST_SECONDS = 0.5  # a call with less than this left is not begun
+REPLY_SECONDS = 0.1  # kept for sending the answer
+MARGIN_FRAC = 0.1  # of the time left, kept for building and checking around the solve
+
+
+class OverloadedError(SchedulerError):
+    """Every worker is busy and enough calls wait; ``retry_seconds`` is a guess of when it is worth trying again."""
+
+    def __init__(self, retry_seconds: float) -> None:
+        self.retry_seconds = retry_seconds
+        super().__init__(f"every worker is busy and the queue is full: try again in {retry_seconds:.0f} s")
+
+
+class TooLateError(SchedulerError):
+    """The deadline of the call is too close to begin."""
+
+
+class ClosedError(SchedulerError):
+    """The server is ending."""
+
+
+class WorkerPool:
+    """``count`` workers, and at most ``max_waiting_count`` calls that wait for one."""
+
+    def __init__(
+        self, count: int, max_waiting_count: int, target: str = TARGET, patience: Patience | None = None
+    ) -> None:
+        self._count = count
+        self._max_waiting_count = max_waiting_count
+        self._target = target
+        self._patience = patience
+        self._waiting_count = 0
+        self._mean_seconds = 1.0
+        self._closed = False
+        self._idle: list[Worker] = []
+        self._all: set[Worker] = set()
+        self._free = asyncio.Semaphore(count)
+        self._threads = ThreadPoolExecutor(2 * count, thread_name_prefix="worker")  # killed ones linger for a moment
+
+    def start(self) -> None:
+        """Starts the workers."""
+        self._idle = [self._started() for _ in range(self._count)]
+
+    def close(self) -> None:
+        """Kills the workers; calls that run or wait raise."""
+        self._closed = True
+        for worker in self._all:
+            worker.kill()
+        self._threads.shutdown(wait=False)
+
+    async def run(self, job: Job, tell: Callable[[Progress], None] = lambda news: None) -> bytes:
+        """The answer to a job. Cancelling ends the work. ``tell`` is called in the event loop.
+
+        Raises what the job raised, OverloadedError, TooLateError, OverrunError or WorkerDiedError.
+        """
+        loop = asyncio.get_running_loop()
+        deadline = None if job.seconds is None else loop.time() + job.seconds
+        async with self._borrowed(deadline) as worker:
+            if deadline is not None:
+                left = deadline - loop.time()
+                job = replace(job, seconds=left - max(LEAST_SECONDS / 2, MARGIN_FRAC * left))
+            began = time.monotonic()
+            worker.idle = False
+            try:
+                async with asyncio.timeout_at(None if deadline is None else deadline - REPLY_SECONDS):
+                    return await loop.run_in_executor(
+                        self._threads,
+                        worker.run,
+                        job,
+                        lambda news: loop.call_soon_threadsafe(tell, news),
+                    )
+            except TimeoutError:
+                raise OverrunError("there is no answer in time: the work was ended") from None
+            finally:
+                self._mean_seconds += 0.2 * (time.monotonic() - began - self._mean_seconds)
+
+    @asynccontextmanager
+    async def _borrowed(self, deadline: float | None) -> AsyncIterator[Worker]:
+        await self._admitted(deadline)
+        try:
+            if self._closed:
+                raise ClosedError("the server is ending")
+            worker = self._idle.pop()
+            if not worker.alive:
+                worker = self._replaced(worker)
+            try:
+                yield worker
+            finally:
+                if not worker.idle:  # nobody waits for its answer any more
+                    worker = self._replaced(worker)
+                self._idle.append(worker)
+        finally:
+            self._free.release()
+
+    async def _admitted(self, deadline: float | None) -> None:
+        """Waits for a free worker."""
+        now = asyncio.get_running_loop().time()
+        if deadline is not None and deadline - now < LEAST_SECONDS:
+            raise TooLateError(f"the deadline is {max(0.0, deadline - now):.1f} s away: too close to begin")
+        if self._free.locked() and self._waiting_count >= self._max_waiting_count:
+            queue = (self._waiting_count + 1) / self._count
+            raise OverloadedError(min(60.0, max(1.0, queue * self._mean_seconds)))
+        self._waiting_count += 1
+        try:
+            async with asyncio.timeout_at(None if deadline is None else deadline - LEAST_SECONDS):
+                await self._free.acquire()
+        except TimeoutError:
+            raise TooLateError("no worker became free before the deadline came too close to begin") from None
+        finally:
+            self._waiting_count -= 1
+
+    def _started(self) -> Worker:
+        worker = Worker(self._target, self._patience)
+        self._all.add(worker)
+        return worker
+
+    def _replaced(self, worker: Worker) -> Worker:
+        worker.kill()
+        self._all.discard(worker)
+        return worker if self._closed else self._started()

@@ -1,0 +1,196 @@
+"""A worker process: one job at a time over a pipe of its own, so that killing one never disturbs another.
+
+Workers are started by a forkserver that has never run a solver nor gRPC. What is printed in one goes to standard error.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import pkgutil
+import signal
+import threading
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+
+from scheduler.errors import SchedulerError
+
+TARGET = "scheduler.server.jobs:answer"
+"""What runs in a worker: module and function, imported there alone. Called with a Job and a function that takes Events."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """A request as bytes, and the seconds in which it must be answered (None: no limit)."""
+
+    verb: str  # schedule, stream, validate, audit
+    payload: bytes
+    seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class Begun:
+    """The request is read, and the solve may take that long."""
+
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Progress:
+    """A phase began (both figures None), or a better plan or bound was found in it."""
+
+    phase: str
+    objective: float | None
+    bound: float | None
+    wall_seconds: float
+
+    @property
+    def gap(self) -> float | None:
+        """(bound - objective) / |objective|, as in the answer."""
+        if self.objective is None or self.bound is None or self.objective == 0:
+            return None
+        return max(0.0, self.bound - self.objective) / abs(self.objective)
+
+
+@dataclass(frozen=True)
+class Done:
+    """The answer, last."""
+
+    payload: bytes
+
+
+@dataclass(frozen=True)
+class Failed:
+    """Why there is no answer, last."""
+
+    error: SchedulerError
+
+
+Event = Begun | Progress | Done | Failed
+Tell = Callable[[Event], None]
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long a worker may take before it is killed: to read a request, and beyond the time limit of its solve."""
+
+    read_seconds: float = 120.0
+    beyond_limit_seconds: float = 60.0
+
+
+class WorkerError(SchedulerError):
+    """A worker could not answer: a fault of ours."""
+
+
+class WorkerFaultError(WorkerError):
+    """The code in the worker raised what nobody foresaw; the message is its traceback."""
+
+
+class WorkerDiedError(WorkerError):
+    """The worker ended in the middle of a job."""
+
+
+class OverrunError(WorkerError):
+    """There is no answer in time."""
+
+
+class Worker:
+    """A process that answers jobs, one at a time. ``idle`` is set by its user before `run`, and again by a `run` that ended well."""
+
+    def __init__(self, target: str = TARGET, patience: Patience | None = None) -> None:
+        self.idle = True
+        self._patience = patience or Patience()
+        self._overran = False
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload([target.partition(":")[0]])
+        self._pipe, theirs = context.Pipe()
+        self._process = context.Process(target=_work, args=(theirs, target), daemon=True)
+        with _interrupts_held():  # the worker inherits this: Ctrl-C is for the parent alone
+            self._process.start()
+        theirs.close()
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process runs."""
+        return self._process.is_alive()
+
+    def kill(self) -> None:
+        """Ends the process at once. A `run` that waits in another thread raises WorkerDiedError."""
+        self._process.kill()
+
+    def run(self, job: Job, tell: Callable[[Progress], None]) -> bytes:
+        """The answer to a job. Raises what the job raised, OverrunError or WorkerDiedError; the last two end the worker."""
+        self.idle = False
+        alarm = self._killed_in(self._patience.read_seconds)
+        try:
+            self._pipe.send(job)
+            while True:
+                event: Event = self._pipe.recv()
+                if isinstance(event, Begun):
+                    alarm.cancel()
+                    alarm = self._killed_in(event.seconds + self._patience.beyond_limit_seconds)
+                elif isinstance(event, Progress):
+                    tell(event)
+                else:
+                    self.idle = True
+                    break
+        except (EOFError, OSError):
+            self._process.join(1)
+            if self._overran:
+                raise OverrunError("the worker overran its time and was ended") from None
+            raise WorkerDiedError(f"the worker ended, exit code {self._process.exitcode}") from None
+        finally:
+            alarm.cancel()
+        if isinstance(event, Failed):
+            raise event.error
+        return event.payload
+
+    def _killed_in(self, seconds: float) -> threading.Timer:
+        def overrun() -> None:
+            self._overran = True
+            self.kill()
+
+        alarm = threading.Timer(min(seconds, threading.TIMEOUT_MAX), overrun)
+        alarm.daemon = True
+        alarm.start()
+        return alarm
+
+
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _work(pipe: Connection, target: str) -> None:
+    """The life of a worker: it ends when its pipe is closed or its parent dies."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    os.dup2(2, 1)  # solvers print: standard output belongs to the answer of the command line
+    while True:
+        try:
+            job = pipe.recv()
+        except (EOFError, OSError):
+            return
+        pipe.send(_outcome(job, target, pipe.send))
+
+
+def _outcome(job: Job, target: str, tell: Tell) -> Event:
+    try:
+        return Done(pkgutil.resolve_name(target)(job, tell))
+    except SchedulerError as error:
+        return Failed(error)
+    except Exception:
+        return Failed(WorkerFaultError(traceback.format_exc()))
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

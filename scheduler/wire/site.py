@@ -1,0 +1,56 @@
+"""Sites with their connection and tariff, to and from the wire."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from scheduler.assets.connection import Connection
+from scheduler.horizon import Horizon
+from scheduler.markets.tariff import Tariff
+from scheduler.v1 import problem_pb2 as v1
+from scheduler.wire.reader import Reader
+from scheduler.wire.series import series_or, series_to_pb
+
+
+def connection_from_pb(read: Reader, pb: v1.Site, path: str) -> Connection | None:
+    """The connection of a site; None after it was refused."""
+    if not pb.HasField("connection"):
+        message = "islands are not supported yet: give the site a connection"
+        read.refuse(f"{path}.connection", "unsupported", message)
+        return None
+    at = f"{path}.connection"
+    return Connection(
+        import_limit_mw=series_or(read, pb.connection, "import_limit_mw", at, read.constant(math.inf)),
+        export_limit_mw=series_or(read, pb.connection, "export_limit_mw", at, read.constant(0.0)),
+        ramp_mw_per_minute=read.number_or(pb.connection, "ramp_mw_per_minute", at, None),
+    )
+
+
+def tariff_from_pb(read: Reader, pb: v1.Tariff, path: str) -> Tariff:
+    """The tariff of a site; without one there are no fees."""
+    return Tariff(
+        import_fee_per_mwh=series_or(read, pb, "import_fee_per_mwh", path, read.constant(0.0)),
+        fee_on_activated_energy=pb.fee_on_activated_energy,
+    )
+
+
+def connection_to_pb(connection: Connection, horizon: Horizon) -> v1.Connection:
+    """The inverse of `connection_from_pb`. A limit is unlimited throughout or not at all on the wire."""
+    pb = v1.Connection(ramp_mw_per_minute=connection.ramp_mw_per_minute)
+    if not np.isposinf(connection.import_limit_mw).all():
+        pb.import_limit_mw.CopyFrom(series_to_pb(connection.import_limit_mw, horizon))
+    if connection.export_limit_mw.any():
+        pb.export_limit_mw.CopyFrom(series_to_pb(connection.export_limit_mw, horizon))
+    return pb
+
+
+def tariff_to_pb(tariff: Tariff, horizon: Horizon) -> v1.Tariff | None:
+    """The inverse of `tariff_from_pb`."""
+    if not tariff.import_fee_per_mwh.any():
+        return v1.Tariff(fee_on_activated_energy=True) if tariff.fee_on_activated_energy else None
+    return v1.Tariff(
+        import_fee_per_mwh=series_to_pb(tariff.import_fee_per_mwh, horizon),
+        fee_on_activated_energy=tariff.fee_on_activated_energy,
+    )
