@@ -2,7 +2,8 @@
 
     from scheduler import Client, make_plan
 
-Everything here is imported when it is first used: pyomo, numpy and gRPC take their time, and `scheduler --help` needs none of them.
+Everything here is imported when it is first used: pyomo, numpy and gRPC take their time, and the help of the
+command line needs none of them.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
-"""The command line. What is heavy is imported by the command that needs it: `scheduler --help` answers at once.
+"""The command line. What is heavy is imported by the command in need: `scheduler --help` answers at once.
 
-Solving happens in a worker process, as in the server: Ctrl-C ends it at once, and what a solver prints cannot mix with the answer.
+Solving happens in a worker process, as in the server: Ctrl-C ends it at once, and what a solver prints stays
+out of the answer.
 """
 
 from __future__ import annotations
@@ -8,15 +9,18 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from datetime import UTC
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import scheduler
 from scheduler.errors import InvalidFileError, InvalidRequestError, SchedulerError
 
 if TYPE_CHECKING:
+    from google.protobuf.message import Message
+
     from scheduler.server.workers import Progress
     from scheduler.v1 import scheduler_pb2 as pb
 
@@ -24,10 +28,10 @@ OK, FAILED, MALFORMED, CONFLICT, NO_PLAN, UNSOUND, INTERRUPTED = 0, 1, 2, 3, 4, 
 
 EXIT_CODES = """\
 exit codes:
-  0    a plan, proven or as good as the time allowed; a valid request; a sound plan; a server that ended when told to
+  0    a plan, proven or as good as the time allowed; a valid request; a sound plan; a server told to end
   1    any other failure: a file that cannot be opened, a server that does not answer
-  2    a malformed request, price file or command line; each thing that is wrong has its line on standard error
-  3    a conflict: obligations cannot all be met; the relaxed plan is printed and what is missing is named
+  2    malformed: a request, a price file, a command line; one line on standard error for all that is wrong
+  3    a conflict: obligations clash; the relaxed plan is printed, and what is missing is named
   4    no plan within the time
   5    the audit found violations
   130  interrupted
@@ -36,22 +40,16 @@ exit codes:
 
 def build_parser() -> argparse.ArgumentParser:
     """The parser of the command line."""
-    parser = argparse.ArgumentParser(
-        prog="scheduler",
-        description="Plans flexible Bitcoin-mining load against power and reserve markets, and proves each plan.",
-        epilog=EXIT_CODES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--version", action=_Version, help="print the version and end")
+    raw = argparse.RawDescriptionHelpFormatter
+    words = "Plans flexible Bitcoin-mining load against power and reserve markets, and proves each plan."
+    parser = argparse.ArgumentParser("scheduler", description=words, epilog=EXIT_CODES, formatter_class=raw)
+    parser.add_argument("--version", action="version", version=f"%(prog)s {scheduler.__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
     def command(name: str, run: Callable[[argparse.Namespace], int], words: str) -> argparse.ArgumentParser:
+        whole = f"{words[0].upper()}{words[1:]}."
         added = commands.add_parser(
-            name,
-            help=words,
-            description=f"{words[0].upper()}{words[1:]}.",
-            epilog=EXIT_CODES,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
+            name, help=words, description=whole, epilog=EXIT_CODES, formatter_class=raw
         )
         added.set_defaults(run=run)
         return added
@@ -63,63 +61,80 @@ def build_parser() -> argparse.ArgumentParser:
 
     audit = command("audit", _audit, "check a plan with the independent checker")
     _add_request(audit)
-    audit.add_argument("plan", metavar="PLAN.json", help="protobuf JSON of the ScheduleResponse that plan -o has written")
-    audit.add_argument("--json", action="store_true", help="print the AuditResponse as JSON and nothing else")
+    audit.add_argument(
+        "plan", metavar="PLAN.json", help="what plan -o has written: JSON of a ScheduleResponse"
+    )
+    audit.add_argument("--json", action="store_true", help="print only the AuditResponse, as JSON")
 
-    validate = command("validate", _validate, "say everything that is wrong with a request, without solving it")
+    validate = command("validate", _validate, "say all that is wrong with a request, without solving it")
     _add_request(validate)
-    validate.add_argument("--json", action="store_true", help="print the ValidateResponse as JSON and nothing else")
+    validate.add_argument("--json", action="store_true", help="print only the ValidateResponse, as JSON")
 
     call = command("call", _call, "have a server plan a request and print the plan")
     call.add_argument("address", metavar="ADDRESS", help="of the server, such as 127.0.0.1:50051")
     _add_request(call)
     _add_output(call)
     _add_options(call)
-    call.add_argument("--timeout", type=float, metavar="S", help="deadline of the call, seconds (default: none)")
+    call.add_argument("--timeout", type=_seconds, metavar="S", help="deadline in seconds (default: none)")
 
     _add_serve(command("serve", _serve, "answer requests over gRPC until SIGTERM or Ctrl-C"))
     return parser
 
 
 def _add_request(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("request", metavar="REQUEST.json", help="protobuf JSON of a ScheduleRequest; - reads standard input")
-    parser.add_argument(
-        "--prices",
-        metavar="FILE",
-        help="tidy CSV (utc_start,zone,price_eur_per_mwh; 15 or 60 minutes) whose prices replace those of the energy markets",
-    )
-    parser.add_argument(
-        "--zone", metavar="Z", help="zone in that file (default: by the EIC of the market's sites, or the only one)"
+    add = parser.add_argument
+    add("request", metavar="REQUEST.json", help="protobuf JSON of a ScheduleRequest; - is standard input")
+    add("--prices", metavar="FILE", help="tidy CSV (utc_start,zone,price_eur_per_mwh) for the energy markets")
+    add(
+        "--zone", metavar="Z", default="", help="its zone (default: by the EIC of the sites, or the only one)"
     )
 
 
 def _add_output(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("-o", "--output", metavar="PLAN.json", help="write the ScheduleResponse as JSON to a file")
-    parser.add_argument("--json", action="store_true", help="print the ScheduleResponse as JSON and nothing else")
-    parser.add_argument("--quiet", action="store_true", help="no progress")
+    add = parser.add_argument
+    add("-o", "--output", metavar="PLAN.json", help="write the ScheduleResponse to a file, as JSON")
+    add("--json", action="store_true", help="print only the ScheduleResponse, as JSON")
+    add("--quiet", action="store_true", help="no progress on standard error")
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
-    options = parser.add_argument_group("options of the solve, in place of those in the request")
-    options.add_argument("--strategy", choices=["fast", "plain"], help="plain: the whole model as formulated")
-    options.add_argument("--time-limit", type=float, metavar="S", help="seconds for the solve (default: 300)")
-    options.add_argument("--gap", type=float, metavar="G", help="relative gap at which a plan is proven (default: 1e-4)")
-    options.add_argument("--seed", type=_seed, metavar="N", help="seed of the solver (default: 0)")
-    options.add_argument("--counterfactuals", action="store_true", help="also what simpler ways of running would earn")
+    add = parser.add_argument_group("options of the solve, instead of those of the request").add_argument
+    add("--strategy", choices=["fast", "plain"], help="plain: the whole model as formulated (default: fast)")
+    add("--time-limit", type=_seconds, metavar="S", help="seconds for the solve (default: 300)")
+    add("--gap", type=float, metavar="G", help="relative gap at which a plan is proven (default: 1e-4)")
+    add("--seed", type=_whole, metavar="N", help="seed of the solver (default: 0)")
+    add("--counterfactuals", action="store_true", help="also what simpler ways of running would earn")
 
 
 def _add_serve(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--address", default="127.0.0.1:50051", help="host:port; port 0 takes a free one (default: %(default)s)")
-    parser.add_argument("--workers", type=_count, default=1, metavar="N", help="solves at a time (default: %(default)s)")
-    parser.add_argument(
-        "--waiting", type=_count, default=16, metavar="N", help="calls that may wait for a worker (default: %(default)s)"
+    add = parser.add_argument
+    default = "(default: %(default)s)"
+    add("--address", default="127.0.0.1:50051", help=f"host:port; port 0 takes a free one {default}")
+    add("--workers", type=_count, default=1, metavar="N", help=f"solves at a time {default}")
+    add("--waiting", type=_count, default=16, metavar="N", help=f"calls that may wait for a worker {default}")
+    add("--max-message-mib", type=_count, default=512, metavar="N", help=f"largest request, MiB {default}")
+    add(
+        "--grace", type=_seconds, default=30.0, metavar="S", help=f"for running calls after SIGTERM {default}"
     )
-    parser.add_argument(
-        "--max-message-mib", type=_count, default=512, metavar="N", help="largest request, MiB (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--grace", type=float, default=30.0, metavar="S", help="seconds to end running calls after SIGTERM (default: %(default)s)"
-    )
+
+
+def _whole(value: str) -> int:
+    if not value.isdecimal() or int(value) >= 2**31:
+        raise argparse.ArgumentTypeError(f"must be a whole number from 0 to {2**31 - 1}, is {value!r}")
+    return int(value)
+
+
+def _count(value: str) -> int:
+    if not _whole(value):
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return int(value)
+
+
+def _seconds(value: str) -> float:
+    seconds = float(value)
+    if not 0 < seconds < 1e9:
+        raise argparse.ArgumentTypeError(f"must be above 0 and finite, is {value!r}")
+    return seconds
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -139,7 +154,9 @@ def main(argv: list[str] | None = None) -> int:
     except InvalidRequestError as error:
         from scheduler.report import lines_of
 
-        sys.stderr.write(lines_of(error.violations, _name(args.request)))
+        for violation in error.violations:
+            of_plan = violation.field.startswith(("plan", "solve")) and "plan" in args
+            sys.stderr.write(lines_of([violation], _name(args.plan if of_plan else args.request)))
         return MALFORMED
     except SchedulerError as error:
         return _said(*_words_and_code(error))
@@ -177,26 +194,12 @@ def _plan(args: argparse.Namespace) -> int:
 
 def _call(args: argparse.Namespace) -> int:
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # what goes wrong is said by us
-    from scheduler.client import CallError, Client
-    from scheduler.server.workers import Progress
+    from scheduler.client import Client
 
     request = _request_of(args)
     _check_output(args)
-    phase, answer = "call", None
     with Client(args.address, timeout_seconds=args.timeout) as client, _progress(args) as progress:
-        for event in client.stream_schedule(request):
-            kind = event.WhichOneof("event")
-            if kind == "phase":
-                phase = event.phase
-                progress(Progress(phase, None, None, 0.0))
-            elif kind == "incumbent":
-                found = event.incumbent
-                objective = found.objective if found.HasField("objective") else None
-                progress(Progress(phase, objective, found.bound if found.HasField("bound") else None, found.wall_seconds))
-            elif kind == "result":
-                answer = event.result
-    if answer is None:
-        raise CallError("UNKNOWN", f"{args.address}: the server ended the call without an answer")
+        answer = client.schedule(request, tell=progress)
     return _shown(request, answer, args)
 
 
@@ -233,7 +236,8 @@ def _audit(args: argparse.Namespace) -> int:
     elif answer.violations:
         sys.stdout.write(lines_of((f"{v.field}: {v.message}" for v in answer.violations), args.plan))
     else:
-        print(f"{args.plan}: sound, objective {money(answer.recomputed_objective)} {request.problem.currency_code}")
+        earned = f"{money(answer.recomputed_objective)} {request.problem.currency_code}"
+        print(f"{args.plan}: sound, objective {earned}")
     return UNSOUND if answer.violations else OK
 
 
@@ -288,8 +292,8 @@ def _request_of(args: argparse.Namespace) -> pb.ScheduleRequest:
 
 
 def _put_prices(request: pb.ScheduleRequest, args: argparse.Namespace) -> None:
-    """Puts the prices of the file in the energy markets, and says where. Whoever validates the request says what else is wrong."""
-    from scheduler.formats.tidy import ZONES, read_prices
+    """Puts the prices of the file in the energy markets, and says where."""
+    from scheduler.formats.tidy import read_prices
     from scheduler.horizon import Horizon
 
     problem = request.problem
@@ -297,36 +301,30 @@ def _put_prices(request: pb.ScheduleRequest, args: argparse.Namespace) -> None:
     try:
         horizon = Horizon(wire.start.ToDatetime(UTC), wire.step_minutes, wire.count, wire.time_zone)
     except (ValueError, OverflowError):
-        return
+        return  # who validates the request says what is wrong with its horizon
     if not problem.HasField("horizon") or any(horizon.violations("")):
         return
     file = read_prices(Path(args.prices))
     if file.currency_code != problem.currency_code:
-        raise InvalidFileError(f"{args.prices}: is in {file.currency_code}, the request in {problem.currency_code}")
-    energy = [(m, market) for m, market in enumerate(problem.markets) if market.HasField("energy")]
-    if not energy:
-        raise InvalidFileError(f"{args.prices}: the request has no energy market to put prices in")
-    for m, market in energy:
+        words = f"is in {file.currency_code}, the request in {problem.currency_code}"
+        raise InvalidFileError(f"{file.name}: {words}")
+    if not any(market.HasField("energy") for market in problem.markets):
+        raise InvalidFileError(f"{file.name}: the request has no energy market to put prices in")
+    for m, market in enumerate(problem.markets):
+        if not market.HasField("energy"):
+            continue
         named = market.site_ids or [site.id for site in problem.sites if site.HasField("connection")]
-        eics = {site.zone_eic for site in problem.sites if site.id in named}
-        zone = file.zone(args.zone or (ZONES.get(*eics) if len(eics) == 1 else None))
-        found = file.between(zone, horizon.start_utc, horizon.end_utc)
-        path = f"problem.markets[{m}].energy.price_per_mwh"
+        zone = file.zone(args.zone, {site.zone_eic for site in problem.sites if site.id in named})
         series = market.energy.price_per_mwh
-        finer = found.step_minutes < horizon.step_minutes
-        if finer and not series.mean_of_finer:
-            words = f"{found.step_minutes}-minute prices for steps of {horizon.step_minutes}"
-            raise InvalidFileError(f"{args.prices}: has {words}: set {path}.mean_of_finer to take their mean")
-        if not finer:
-            found = found.held(horizon.start_utc, horizon.step_minutes, horizon.count)
-        series.Clear()
+        found = file.over(horizon, zone, series.mean_of_finer)
+        del series.values[:]
+        series.values.extend(found.price_per_mwh)
         series.start.FromDatetime(found.start_utc)
         series.step_minutes = found.step_minutes
-        series.values.extend(found.price_per_mwh)
-        series.mean_of_finer = finer
         series.source = f"{Path(args.prices).name} {zone}"
-        if not getattr(args, "quiet", False):
-            print(f"{_name(args.request)}: {path}: {len(series.values)} prices of {zone} from {args.prices}", file=sys.stderr)
+        field = f"problem.markets[{m}].energy.price_per_mwh"
+        words = f"{field}: {len(series.values)} prices of {zone} from {file.name}"
+        print(f"{_name(args.request)}: {words}", file=sys.stderr)
 
 
 def _schedule_of(path: str) -> pb.ScheduleResponse:
@@ -336,10 +334,15 @@ def _schedule_of(path: str) -> pb.ScheduleResponse:
     try:
         return message_from_json(pb.ScheduleResponse, _bytes_of(path), "plan")
     except InvalidRequestError as error:
-        raise InvalidFileError("\n".join(f"{_name(path)}: {violation}" for violation in error.violations)) from None
+        lines = "\n".join(f"{_name(path)}: {violation}" for violation in error.violations)
+        raise InvalidFileError(lines) from None
 
 
-def _answered(verb: str, payload: bytes, progress: Callable[[Progress], None] = lambda news: None) -> bytes:
+def _ignored(news: Progress) -> None:
+    """For those who want no news."""
+
+
+def _answered(verb: str, payload: bytes, progress: Callable[[Progress], None] = _ignored) -> bytes:
     """What a worker of our own answers."""
     from scheduler.server.workers import Job, Worker
 
@@ -360,34 +363,30 @@ def _shown(request: pb.ScheduleRequest, answer: pb.ScheduleResponse, args: argpa
         sys.stdout.write(_json(answer))
     else:
         print_report(request, answer, sys.stdout)
-    return {"plan": OK, "conflict": CONFLICT, "no_plan": NO_PLAN}.get(str(answer.WhichOneof("outcome")), FAILED)
+    codes = {"plan": OK, "conflict": CONFLICT, "no_plan": NO_PLAN}
+    return codes.get(str(answer.WhichOneof("outcome")), FAILED)
 
 
-@contextmanager
-def _progress(args: argparse.Namespace) -> Iterator[Callable[[Progress], None]]:
-    """What tells of progress on standard error: one line that changes where it is a terminal, else one per phase."""
-    if args.quiet:
-        yield lambda news: None
-    elif not sys.stderr.isatty():
-        start = time.monotonic()
+def _progress(args: argparse.Namespace) -> AbstractContextManager[Callable[[Progress], None]]:
+    from scheduler.report import progress_on
 
-        def line(news: Progress) -> None:
-            if news.objective is None and news.bound is None:
-                print(f"{time.monotonic() - start:6.1f} s  {news.phase}", file=sys.stderr, flush=True)
-
-        yield line
-    else:
-        from scheduler.report import progress_line
-
-        with progress_line(sys.stderr) as tell:
-            yield lambda news: tell(news.phase, news.objective, news.bound, news.gap)
+    return nullcontext(_ignored) if args.quiet else progress_on(sys.stderr)
 
 
 def _check_output(args: argparse.Namespace) -> None:
     """Fails before the solve rather than after it where the plan could not be written."""
     if args.output:
         path = Path(args.output)
+        existed = path.exists()
         path.open("ab").close()
+        if not existed:
+            path.unlink()
+
+
+def _json(answer: Message) -> str:
+    from scheduler.wire.json import response_to_json
+
+    return response_to_json(answer)
 
 
 def _bytes_of(path: str) -> bytes:

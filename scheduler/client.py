@@ -1,22 +1,24 @@
 """A typed client of the gRPC service, without surprises: answers are messages, refusals are exceptions.
 
-    with Client("127.0.0.1:50051") as client:
-        answer = client.schedule("request.json")
+with Client("127.0.0.1:50051") as client:
+    answer = client.schedule("request.json")
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import grpc
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
 from scheduler.errors import InvalidRequestError, SchedulerError, Violation
+from scheduler.server.workers import Progress
 from scheduler.v1 import scheduler_pb2 as pb
 from scheduler.v1.scheduler_pb2_grpc import SchedulerServiceStub
 
@@ -24,9 +26,10 @@ Request = pb.ScheduleRequest | str | PathLike[str]
 
 
 class CallError(SchedulerError):
-    """A call that brought no answer. ``code`` is the name of the gRPC status, such as UNAVAILABLE or DEADLINE_EXCEEDED.
+    """A call that brought no answer.
 
-    ``retry_seconds``: when the server suggests to try again; None where it does not.
+    ``code`` is the name of the gRPC status, such as UNAVAILABLE or DEADLINE_EXCEEDED. ``retry_seconds`` is when
+    the server suggests to try again; else it is None.
     """
 
     def __init__(self, code: str, message: str, retry_seconds: float | None = None) -> None:
@@ -39,7 +42,7 @@ class CallError(SchedulerError):
 
 
 class Client:
-    """Calls a server. A request is a message, or the path of its protobuf JSON. Timeouts are in seconds; None waits.
+    """Calls a server. A request is a message, or the path of its protobuf JSON. Without a timeout, it waits.
 
     Malformed requests raise InvalidRequestError, everything else that prevents an answer raises CallError.
     """
@@ -67,10 +70,27 @@ class Client:
         """Ends the connection."""
         self._channel.close()
 
-    def schedule(self, request: Request, *, timeout_seconds: float | None = None) -> pb.ScheduleResponse:
-        """A plan, a conflict, or that there is no plan."""
-        with _errors_raised():
-            return self._stub.Schedule(_read(request), timeout=self._patience(timeout_seconds))
+    def schedule(
+        self,
+        request: Request,
+        *,
+        tell: Callable[[Progress], None] | None = None,
+        timeout_seconds: float | None = None,
+    ) -> pb.ScheduleResponse:
+        """A plan, a conflict, or that there is none. ``tell`` is told of phases and better plans on the way."""
+        if tell is None:
+            with _errors_raised():
+                return self._stub.Schedule(_read(request), timeout=self._patience(timeout_seconds))
+        phase = ""
+        for event in self.stream_schedule(request, timeout_seconds=timeout_seconds):
+            if event.HasField("result"):
+                return event.result
+            phase = event.phase or phase
+            solve = event.incumbent
+            objective = solve.objective if solve.HasField("objective") else None
+            bound = solve.bound if solve.HasField("bound") else None
+            tell(Progress(phase, objective, bound, solve.wall_seconds))
+        raise CallError("UNKNOWN", "the server ended the call without an answer")
 
     def stream_schedule(
         self, request: Request, *, timeout_seconds: float | None = None
@@ -105,7 +125,7 @@ def _read(request: Request) -> pb.ScheduleRequest:
         return request
     from scheduler.wire.json import schedule_request_from_json
 
-    return schedule_request_from_json(Path(request).read_text("utf-8"), str(request))
+    return schedule_request_from_json(Path(request).read_bytes(), str(request))
 
 
 @contextmanager
@@ -116,9 +136,8 @@ def _errors_raised() -> Iterator[None]:
         raise _raised(error) from None
 
 
-def _raised(error: grpc.RpcError) -> SchedulerError:
-    """The exception that says what a failed call said."""
-    assert isinstance(error, grpc.Call), "every error of a call is also the call"
+def _raised(error: Any) -> SchedulerError:
+    """The exception that says what a failed call said. Untyped: the RpcError of a call is also its Call."""
     violations: list[Violation] = []
     retry_seconds = None
     status = rpc_status.from_call(error)

@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -90,8 +91,24 @@ class Problem:
     def sites_of(self, market: MarketComponent) -> tuple[Site, ...]:
         """Sites that deliver to or are billed by a market: those it names, or all connected ones."""
         if market.site_ids:
-            return tuple(site for site in self.sites if site.id in market.site_ids)
+            named = set(market.site_ids)
+            return tuple(site for site in self.sites if site.id in named)
         return tuple(site for site in self.sites if site.connection is not None)
+
+    def site_ids_of(self, market: MarketComponent) -> frozenset[str]:
+        """Ids of `sites_of`. Equal sets are one object, so that many markets are compared fast."""
+        if id(market) not in self._site_ids:
+            ids = frozenset(site.id for site in self.sites_of(market))
+            self._site_ids[id(market)] = self._same_site_ids.setdefault(ids, ids)
+        return self._site_ids[id(market)]
+
+    @cached_property
+    def _site_ids(self) -> dict[int, frozenset[str]]:
+        return {}
+
+    @cached_property
+    def _same_site_ids(self) -> dict[frozenset[str], frozenset[str]]:
+        return {}
 
     def validated(self) -> Problem:
         """Itself. Raises InvalidRequestError with everything that is wrong with it."""
@@ -102,7 +119,10 @@ class Problem:
 
     def violations(self, path: str = "problem") -> Iterator[Violation]:
         """Everything that is wrong with it, cross-field rules included."""
-        yield from self.horizon.violations(f"{path}.horizon")
+        found = tuple(self.horizon.violations(f"{path}.horizon"))
+        yield from found
+        if any(violation.field != f"{path}.horizon.time_zone" for violation in found):
+            return  # nothing else can be held against a horizon that is none
         if not (len(self.currency_code) == 3 and self.currency_code.isascii() and self.currency_code.isupper()):
             yield Violation(
                 f"{path}.currency_code", "currency", f"must be an ISO 4217 code such as EUR, is {self.currency_code!r}"
@@ -112,6 +132,7 @@ class Problem:
             yield Violation(f"{path}.sites", "required", "name at least one site")
         yield from unique_ids(f"{path}.sites", [site.id for site in self.sites])
         yield from unique_ids(f"{path}.markets", [market.id for market in self.markets])
+        traded = {site_id for market in self.markets if market.kind == "energy" for site_id in self.site_ids_of(market)}
         owner: dict[str, str] = {}
         for s, site in enumerate(self.sites):
             at = f"{path}.sites[{s}]"
@@ -119,6 +140,8 @@ class Problem:
                 yield Violation(f"{at}.zone_eic", "length", f"an EIC has 16 characters, {site.zone_eic!r} has {len(site.zone_eic)}")
             if site.connection is not None:
                 yield from site.connection.violations(f"{at}.connection")
+                if site.id not in traded:
+                    yield Violation(f"{at}.connection", "market", "no energy market covers this connected site: name one")
             yield from site.tariff.violations(f"{at}.tariff")
             for a, asset in enumerate(site.assets):
                 asset_at = f"{at}.assets[{a}]"
@@ -128,13 +151,14 @@ class Problem:
                     yield Violation(f"{asset_at}.id", "unique", f"{asset.id!r} is also the id of {owner[asset.id]}")
                 owner.setdefault(asset.id, asset_at)
                 yield from asset.violations(f"{asset_at}.{asset.kind}", self)
+        sites = {site.id: site for site in self.sites}
         for m, market in enumerate(self.markets):
             at = f"{path}.markets[{m}]"
             for i, site_id in enumerate(market.site_ids):
-                site_at = next((site for site in self.sites if site.id == site_id), None)
-                if site_at is None:
+                named = sites.get(site_id)
+                if named is None:
                     yield Violation(f"{at}.site_ids[{i}]", "reference", f"there is no site {site_id!r}")
-                elif site_at.connection is None:
+                elif named.connection is None:
                     yield Violation(f"{at}.site_ids[{i}]", "island", f"site {site_id!r} has no connection to trade through")
             if len(set(market.site_ids)) < len(market.site_ids):
                 yield Violation(f"{at}.site_ids", "unique", "a site is named twice")
@@ -158,11 +182,13 @@ def nonnegative(path: str, values: Floats | float) -> Iterator[Violation]:
 
 def unique_ids(path: str, ids: list[str]) -> Iterator[Violation]:
     """Ids that are empty or used twice."""
+    seen: set[str] = set()
     for index, value in enumerate(ids):
         if not value:
             yield Violation(f"{path}[{index}].id", "required", "give it an id")
-        elif value in ids[:index]:
+        elif value in seen:
             yield Violation(f"{path}[{index}].id", "unique", f"{value!r} is used twice")
+        seen.add(value)
 
 
 def intervals_of(minutes: float, step_minutes: float) -> int:

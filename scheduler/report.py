@@ -1,21 +1,28 @@
-"""What a terminal shows of an answer: a headline and tables that fit 100 columns. Works on requests and answers as on the wire."""
+"""What a terminal shows of an answer: a headline and tables that fit 100 columns.
+
+Works on requests and answers as they are on the wire, so that `plan` and `call` show the same.
+"""
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, TextIO
 from zoneinfo import ZoneInfo
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message
     from google.protobuf.timestamp_pb2 import Timestamp
 
+    from scheduler.server.workers import Progress as News
     from scheduler.v1 import plan_pb2, problem_pb2
     from scheduler.v1 import scheduler_pb2 as pb
 
@@ -48,6 +55,34 @@ def print_report(request: pb.ScheduleRequest, answer: pb.ScheduleResponse, strea
             console.print(table)
 
 
+@contextmanager
+def progress_on(stream: TextIO) -> Iterator[Callable[[News], None]]:
+    """Tells of progress: on a terminal in one line that changes and is gone at the end, else in a line per phase."""
+    columns = [SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn()]
+    console = console_for(stream)
+    start = time.monotonic()
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("start", total=None)
+
+        def tell(news: News) -> None:
+            if console.is_terminal:
+                bar.update(task, description="  ".join(_news_words(news)))
+            elif news.objective is None and news.bound is None:
+                print(f"{time.monotonic() - start:6.1f} s  {news.phase}", file=stream, flush=True)
+
+        yield tell
+
+
+def _news_words(news: News) -> Iterator[str]:
+    yield text(news.phase)
+    if news.objective is not None:
+        yield f"objective {money(news.objective)}"
+    if news.bound is not None:
+        yield f"bound {money(news.bound)}"
+    if news.gap is not None:
+        yield f"gap {percent(news.gap)}"
+
+
 class Report:
     """The tables of one answer."""
 
@@ -75,7 +110,7 @@ class Report:
         yield "   ".join(self._solve_words())
         if self.outcome == "conflict":
             cost = money(self.answer.conflict.cheapest_cost)
-            yield f"CONFLICT: obligations cannot all be met; the cheapest way out costs {cost} {self.currency}"
+            yield f"CONFLICT: obligations clash; the cheapest way out costs {cost} {self.currency}"
             for short in self.answer.conflict.shortfalls:
                 yield "  " + self._shortfall_words(short)
         elif self.outcome == "no_plan":
@@ -97,10 +132,13 @@ class Report:
             "cancelled": "cancelled: not proven",
             "conflict": "way out proven",
         }
-        yield f"{ends.get(name_of(solve, 'stop_reason'), 'not known why it ended')} in {solve.wall_seconds:.1f} s"
+        end = ends.get(name_of(solve, "stop_reason"), "not known why it ended")
+        yield f"{end} in {solve.wall_seconds:.1f} s"
 
     def _shortfall_words(self, short: plan_pb2.Shortfall) -> str:
-        where = " ".join(text(part) for part in (short.market_id, short.block_id, short.award_id, short.site_id) if part)
+        where = " ".join(
+            text(part) for part in (short.market_id, short.block_id, short.award_id, short.site_id) if part
+        )
         when = self.clock.span(instant(short.start), instant(short.end))
         words = f"{where}, {when}: {short.missing_mw:.3f} MW missing, {money(short.cost)} {self.currency}"
         return f"{words} ({text(short.reason)})" if short.reason else words
@@ -119,7 +157,9 @@ class Report:
         totals: dict[tuple[int, str], float] = defaultdict(float)
         for stream in plan.cash:
             totals[stream.kind, stream.market_id] += stream.total
-        kinds = {stream.kind: name_of(stream, "kind").replace("_", " ") for stream in plan.cash}
+        kinds: dict[int, str] = {
+            stream.kind: name_of(stream, "kind").replace("_", " ") for stream in plan.cash
+        }
         for (kind, market_id), total in sorted(totals.items()):
             table.add_row(kinds[kind], text(market_id), money(total))
         if totals:
@@ -129,7 +169,9 @@ class Report:
 
     def _offers(self, plan: plan_pb2.Plan) -> Table:
         """Blocks with something to offer, something won or something missing."""
-        lowest = any(block.HasField("lowest_price_per_mw_h") for market in plan.markets for block in market.blocks)
+        lowest = any(
+            block.HasField("lowest_price_per_mw_h") for market in plan.markets for block in market.blocks
+        )
         table = table_of(
             "Offers, MW",
             ["market", "block", "local time"],
@@ -143,7 +185,9 @@ class Report:
                 asked = blocks.get((market.market_id, block.block_id))
                 if asked is None or not (block.offered_kw or block.awarded_kw):
                     continue
-                missing = [sum(at) for at in zip(*(short.missing_mw for short in block.shortfalls), strict=False)]
+                missing = [
+                    sum(at) for at in zip(*(short.missing_mw for short in block.shortfalls), strict=False)
+                ]
                 ask = money(block.lowest_price_per_mw_h) if block.HasField("lowest_price_per_mw_h") else ""
                 table.add_row(
                     text(market.market_id),
@@ -161,14 +205,20 @@ class Report:
         """The price per MW and real hour that an offer earns."""
         if block.bids:
             prices = [bid.price_per_mw_h for bid in block.bids]
-            return money(prices[0]) if min(prices) == max(prices) else f"{money(min(prices))} to {money(max(prices))}"
+            return (
+                money(prices[0])
+                if min(prices) == max(prices)
+                else f"{money(min(prices))} to {money(max(prices))}"
+            )
         if block.HasField("capacity_price_per_mw_block"):
             hours = (instant(block.end) - instant(block.start)) / timedelta(hours=1)
             return money(block.capacity_price_per_mw_block / hours) if hours > 0 else ""
         return money(block.capacity_price_per_mw_h)
 
     def _running(self, plan: plan_pb2.Plan) -> Table:
-        table = table_of("Hours run", ["site", "group", "mode"], ["machine-hours", "hours per machine", "share"])
+        table = table_of(
+            "Hours run", ["site", "group", "mode"], ["machine-hours", "hours per machine", "share"]
+        )
         for site in plan.sites:
             for asset in site.assets:
                 modes = asset.miner_group.modes
@@ -202,15 +252,24 @@ class Report:
         return table
 
     def _counterfactuals(self, plan: plan_pb2.Plan) -> Table:
-        table = table_of(f"Simpler ways, {self.currency}", ["way"], ["would earn", "this plan earns more", "awards not held"])
+        table = table_of(
+            f"Simpler ways, {self.currency}",
+            ["way"],
+            ["would earn", "this plan earns more", "awards not held"],
+        )
         for way in plan.counterfactuals:
             count = len(way.shortfalls)
-            table.add_row(text(way.name), money(way.total), money(plan.objective - way.total), str(count) if count else "")
+            table.add_row(
+                text(way.name),
+                money(way.total),
+                money(plan.objective - way.total),
+                str(count) if count else "",
+            )
         return table
 
 
 class Clock:
-    """Local times of the horizon: with the day where it covers several, with the zone's letters on a clock-change day."""
+    """Local times, with the day where the horizon covers several, with zone letters where the clock changes."""
 
     def __init__(self, horizon: problem_pb2.Horizon) -> None:
         self._zone = ZoneInfo(horizon.time_zone)
@@ -226,8 +285,10 @@ class Clock:
         letters = " %Z" if self._changes else ""
         whole = (start, end) == (self.start, self.end)
         day = "%a %Y-%m-%d " if whole else "%m-%d " if self._days else ""
-        return f"{first:{day}%H:%M{letters}}-{last:%H:%M{letters}}" if not whole else (
-            f"{first:{day}%H:%M{letters}} to {last:{day}%H:%M{letters}}"
+        return (
+            f"{first:{day}%H:%M{letters}}-{last:%H:%M{letters}}"
+            if not whole
+            else (f"{first:{day}%H:%M{letters}} to {last:{day}%H:%M{letters}}")
         )
 
 
@@ -274,6 +335,7 @@ def instant(stamp: Timestamp) -> datetime:
 def name_of(message: Message, field: str) -> str:
     """The value of an enum field in plain words, such as btc for CASH_KIND_BTC."""
     enum = message.DESCRIPTOR.fields_by_name[field].enum_type
+    assert enum is not None, "asked of enum fields alone"
     prefix = enum.values_by_number[0].name.removesuffix("UNSPECIFIED")
     value = enum.values_by_number.get(getattr(message, field))
     return value.name.removeprefix(prefix).lower() if value is not None else "unknown"

@@ -206,7 +206,8 @@ class _Search:
         if not block.bids:
             return [(("", kw),) for kw in levels(room)]
         per_bid = [
-            [0, bid.max_kw] if bid.indivisible else levels(min(bid.max_kw, max(room, 0))) for bid in block.bids
+            [0, bid.max_kw] if bid.indivisible else levels(min(bid.max_kw, max(room, 0)))
+            for bid in block.bids
         ]
         picks = []
         for kws in itertools.product(*per_bid):
@@ -233,7 +234,11 @@ class _Search:
         money = sum(award.price_per_mw_h * award.kw / 1000 * hours for award in block.awards)
         for id, kw in pick:
             bid = self.bid(block, id)
-            price = bid.price_per_mw_h if bid and market.product.pricing is Pricing.AS_BID else block.price_per_mw_h
+            price = (
+                bid.price_per_mw_h
+                if bid and market.product.pricing is Pricing.AS_BID
+                else block.price_per_mw_h
+            )
             if kw:
                 assert price is not None
                 money += (bid.acceptance_prob if bid else 1.0) * price * kw / 1000 * hours
@@ -260,7 +265,10 @@ class _Search:
                 money -= group.moves[machine.move].wear_cost
         for site, mw in zip(self.problem.sites, grid, strict=True):
             if site.connection is not None:
-                if mw > site.connection.import_limit_mw[t] + EPS or mw < -site.connection.export_limit_mw[t] - EPS:
+                if (
+                    mw > site.connection.import_limit_mw[t] + EPS
+                    or mw < -site.connection.export_limit_mw[t] - EPS
+                ):
                     return None
                 money -= site.tariff.import_fee_per_mwh[t] * max(mw, 0.0) * self.hours
         settled = self.energy_money(t, grid)
@@ -333,7 +341,11 @@ class _Search:
                 )
                 step_mw = abs(here.power_w - there.power_w) / 1e6
                 direction = Direction.UP if there.power_w < here.power_w else Direction.DOWN
-                if step_mw == 0 or direction not in product.direction.parts or (here.resting and there.resting):
+                if (
+                    step_mw == 0
+                    or direction not in product.direction.parts
+                    or (here.resting and there.resting)
+                ):
                     continue
                 if back is None or self.remaining(machine) + move.seconds > most_seconds + EPS:
                     continue
@@ -385,7 +397,9 @@ class _Search:
         for machine in self.ready(t, states):
             kinds[tuple(self.roles(self.options(machine, t, wanted)))] += 1
         deals = [
-            list(itertools.combinations_with_replacement(roles, count)) for roles, count in kinds.items() if roles != ((),)
+            list(itertools.combinations_with_replacement(roles, count))
+            for roles, count in kinds.items()
+            if roles != ((),)
         ]
         found = None
         tried: set[tuple[tuple[Option, int], ...]] = set()
@@ -408,9 +422,13 @@ class _Search:
         """Machines that may back something: those that are not available are taken from off, the readiest first."""
         ready = []
         for group in self.groups.values():
-            mine = [machine for machine in states if machine.group == group.id and not self.dwell_runs(machine)]
+            mine = [
+                machine for machine in states if machine.group == group.id and not self.dwell_runs(machine)
+            ]
             resting = [machine for machine in mine if self.mode(machine).kind is ModeKind.OFF]
-            missing = 0 if group.available_count is None else group.machine_count - int(group.available_count[t])
+            missing = (
+                0 if group.available_count is None else group.machine_count - int(group.available_count[t])
+            )
             ready += [machine for machine in mine if self.mode(machine).kind is not ModeKind.OFF]
             ready += sorted(resting, key=self.remaining)[missing:]
         return ready
@@ -430,7 +448,9 @@ class _Search:
             market = self.reserves[option.market]
             block = self.block_at(market, t)
             assert block is not None
-            tranches = {"": 1.0} | {bid.id: bid.acceptance_prob for bid in block.bids if bid.acceptance_prob != 1}
+            tranches = {"": 1.0} | {
+                bid.id: bid.acceptance_prob for bid in block.bids if bid.acceptance_prob != 1
+            }
             for tranche, chance in tranches.items():
                 column = len(costs)
                 names.append((option, tranche))
@@ -442,7 +462,9 @@ class _Search:
                 site = self.problem.sites[self.site_of[option.group]]
                 self.limit_rows(t, rows, column, site, grid[self.site_of[option.group]], market, option)
                 rows.setdefault(("held", option), (count * option.mw, {}))[1][column] = 1.0
-                equal.setdefault(("sold", option.market, option.direction, tranche), (0.0, {}))[1][column] = 1.0
+                equal.setdefault(("sold", option.market, option.direction, tranche), (0.0, {}))[1][column] = (
+                    1.0
+                )
         for k, market in enumerate(self.reserves):
             block, pick = self.block_at(market, t), wanted[k]
             if block is None or pick is None:
@@ -466,7 +488,9 @@ class _Search:
                     equal["sold", k, direction, tranche] = (kw / 1000, terms)
         if any(not terms and target > EPS for target, terms in equal.values()):
             return None
-        solved = _lexicographic(costs, missing, most, list(rows.values()), [e for e in equal.values() if e[1]])
+        solved = _lexicographic(
+            costs, missing, most, list(rows.values()), [e for e in equal.values() if e[1]]
+        )
         if solved is None:
             return None
         gone, money, x = solved
@@ -488,14 +512,20 @@ class _Search:
         """Connection, ramp and prequalification."""
         assert site.connection is not None
         up = option.direction is Direction.UP
-        room = site.connection.export_limit_mw[t] + grid_mw if up else site.connection.import_limit_mw[t] - grid_mw
+        room = (
+            site.connection.export_limit_mw[t] + grid_mw
+            if up
+            else site.connection.import_limit_mw[t] - grid_mw
+        )
         if math.isfinite(room):
             rows.setdefault(("meter", site.id, up), (room, {}))[1][column] = 1.0
         ramp = site.connection.ramp_mw_per_minute
         if ramp is not None:
             for seconds in {other.product.full_activation_seconds for other in self.reserves}:
                 if market.product.full_activation_seconds <= seconds:
-                    rows.setdefault(("ramp", site.id, up, seconds), (ramp * seconds / 60, {}))[1][column] = 1.0
+                    rows.setdefault(("ramp", site.id, up, seconds), (ramp * seconds / 60, {}))[1][column] = (
+                        1.0
+                    )
         group = self.groups[option.group]
         for number, entry in enumerate(group.prequalified):
             if entry.market_id == market.id and option.direction in entry.direction.parts:
@@ -543,10 +573,13 @@ class _Search:
         planned = [self.starts(fleet) for fleet in fleets]
         blocks = [(k, block) for k, market in enumerate(self.reserves) for block in market.blocks]
         found: Best | None = None
-        for picks in itertools.product(*(self.picks_of_block(self.reserves[k], block) for k, block in blocks)):
+        for picks in itertools.product(
+            *(self.picks_of_block(self.reserves[k], block) for k, block in blocks)
+        ):
             chosen = {(k, block.id): pick for (k, block), pick in zip(blocks, picks, strict=True)}
             capacity = sum(
-                self.capacity(self.reserves[k], block, pick) for (k, block), pick in zip(blocks, picks, strict=True)
+                self.capacity(self.reserves[k], block, pick)
+                for (k, block), pick in zip(blocks, picks, strict=True)
             )
             missing, money = np.zeros(len(fleets)), np.full(len(fleets), capacity)
             calls: list[list[dict[str, float]]] = []
@@ -585,7 +618,10 @@ class _Search:
         return pick if pick or block.awards else None
 
     def within_budget(
-        self, planned: list[dict[tuple[str, int], float]], calls: list[list[dict[str, float]]], index: np.ndarray
+        self,
+        planned: list[dict[tuple[str, int], float]],
+        calls: list[list[dict[str, float]]],
+        index: np.ndarray,
     ) -> np.ndarray:
         """Whether planned starts and those by calls stay within each group's budget of each civil day.
 
@@ -631,14 +667,22 @@ def _lexicographic(
     bounds = [(0, limit) for limit in most]
     gone = 0.0
     if any(missing):
-        first = linprog(missing, A_ub=upper, b_ub=at_most, A_eq=a_eq, b_eq=b_eq, bounds=bounds, method="highs")
+        first = linprog(
+            missing, A_ub=upper, b_ub=at_most, A_eq=a_eq, b_eq=b_eq, bounds=bounds, method="highs"
+        )
         if first.status != 0:
             return None
         gone = float(first.fun)
         upper = np.vstack([upper, missing])
         at_most = np.append(at_most, gone + 1e-10)
     second = linprog(
-        [-unit for unit in money], A_ub=upper, b_ub=at_most, A_eq=a_eq, b_eq=b_eq, bounds=bounds, method="highs"
+        [-unit for unit in money],
+        A_ub=upper,
+        b_ub=at_most,
+        A_eq=a_eq,
+        b_eq=b_eq,
+        bounds=bounds,
+        method="highs",
     )
     if second.status != 0:
         return None

@@ -1,7 +1,7 @@
 """Writes the request.json of every fixture from its description in tools/fixtures.
 
-    python tools/make_fixtures.py            write them all
-    python tools/make_fixtures.py --check    change nothing; name the files that differ and return 1
+python tools/make_fixtures.py            write them all
+python tools/make_fixtures.py --check    change nothing; name the files that differ and return 1
 """
 
 from __future__ import annotations
@@ -40,7 +40,9 @@ def differing(only: str, write: bool) -> list[str]:
 
 def main() -> int:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--check", action="store_true", help="change nothing, only compare")
     parser.add_argument("--only", default="", help="fixtures whose name begins so, such as toy/")
     options = parser.parse_args()

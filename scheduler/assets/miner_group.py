@@ -232,11 +232,17 @@ class MinerGroup:
         known = self.mode_index
         ends = [end for move in self.moves for end in (move.from_mode_id, move.to_mode_id)]
         ends += [cohort.mode_id for cohort in self.initial_cohorts]
-        if any(end not in known for end in ends):
+        spans = [mode.dwell_minutes for mode in self.modes] + [move.seconds for move in self.moves]
+        spans += [span for c in self.initial_cohorts for span in (c.minutes_since_move, c.seconds_until_settled)]
+        if any(end not in known for end in ends) or not np.isfinite(spans).all():
             return  # said above
         reachable = np.zeros(problem.horizon.count, dtype=np.int64)
+        on_the_way = self._intervals_to_off(off, problem.horizon.step_minutes)
         for cohort in self.initial_cohorts:
-            first = self._earliest_off(cohort, off, problem.horizon.step_minutes)
+            m = self.mode_index[cohort.mode_id]
+            first = on_the_way.get(m, float("inf"))
+            if m != off:
+                first += self.initial_lock(cohort, problem.horizon.step_minutes)
             if first < problem.horizon.count:
                 reachable[int(first) :] += cohort.count
         for t in np.flatnonzero(missing > reachable)[:1]:
@@ -267,22 +273,19 @@ class MinerGroup:
             intervals_of(cohort.seconds_until_settled / 60, step_minutes),
         )
 
-    def _earliest_off(self, cohort: Cohort, off: int, step_minutes: int) -> float:
-        """First interval in which a machine of the cohort can sit in off, inf if never: shortest path over locks."""
+    def _intervals_to_off(self, off: int, step_minutes: int) -> dict[int, float]:
+        """Per mode from which off can be reached, intervals on the way there, once free to move: shortest path over locks."""
         locks = self.locks(step_minutes)
-        free = {self.mode_index[cohort.mode_id]: float(self.initial_lock(cohort, step_minutes))}
-        if self.mode_index[cohort.mode_id] == off:
-            return 0.0
-        arrival = float("inf")
-        for _ in self.modes:  # Bellman and Ford: as many rounds as modes
+        on_the_way = {off: 0.0}
+        for _ in self.modes:  # Bellman and Ford: as many rounds as modes at most
+            before = dict(on_the_way)
             for (m, target), a in self.move_index.items():
-                if m not in free:
-                    continue
-                if target == off:
-                    arrival = min(arrival, free[m])
-                else:
-                    free[target] = min(free.get(target, float("inf")), free[m] + locks[a])
-        return arrival
+                if m != off and target in on_the_way:
+                    stay = 0.0 if target == off else locks[a]
+                    on_the_way[m] = min(on_the_way.get(m, float("inf")), stay + on_the_way[target])
+            if on_the_way == before:
+                break
+        return on_the_way
 
     def declare(self, ledger: Ledger, site: Site) -> MinerGroupVars:
         """Declares counts, moves and backing; injects its power; claims reserve."""

@@ -1,6 +1,6 @@
-"""Reads day-ahead prices from tidy CSV: ``utc_start,zone,price_eur_per_mwh``, one row per zone and interval of 15 or 60 minutes.
+"""Reads day-ahead prices from tidy CSV: ``utc_start,zone,price_eur_per_mwh``, every 15 or 60 minutes.
 
-Strict: nothing is filled in, sorted or guessed. Whatever is wrong is said with file and row (the header is row 1).
+Strict: nothing is filled in, sorted or guessed. What is wrong is said with file and row; the header is row 1.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import csv
 import math
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from scheduler.errors import InvalidFileError
+from scheduler.horizon import Horizon
 
 STEPS = (timedelta(minutes=15), timedelta(minutes=60))
 MINUTE = "%Y-%m-%dT%H:%MZ"
@@ -58,18 +59,20 @@ class Row(NamedTuple):
 
 @dataclass(frozen=True)
 class PriceSeries:
-    """Prices from ``start_utc`` on, without a gap, in the step of the file."""
+    """Prices of a zone from ``start_utc`` on, without a gap."""
 
+    zone: str
     start_utc: datetime
     step_minutes: int
     price_per_mwh: tuple[float, ...]
 
-    def held(self, start_utc: datetime, step_minutes: int, count: int) -> PriceSeries:
-        """The same prices on a finer step, which divides this one, or the same: each is held over its intervals."""
-        ratio = self.step_minutes // step_minutes
-        first = (start_utc - self.start_utc) // timedelta(minutes=step_minutes)
-        held = tuple(price for price in self.price_per_mwh for _ in range(ratio))
-        return PriceSeries(start_utc, step_minutes, held[first : first + count])
+    def held_over(self, horizon: Horizon) -> PriceSeries:
+        """The same prices in the intervals of a horizon whose step divides this one."""
+        ratio = self.step_minutes // horizon.step_minutes
+        first = (horizon.start_utc - self.start_utc) // timedelta(minutes=horizon.step_minutes)
+        held = [price for price in self.price_per_mwh for _ in range(ratio)]
+        prices = tuple(held[first : first + horizon.count])
+        return PriceSeries(self.zone, horizon.start_utc, horizon.step_minutes, prices)
 
 
 @dataclass(frozen=True)
@@ -80,24 +83,38 @@ class PriceFile:
     currency_code: str
     rows: dict[str, tuple[Row, ...]]
 
-    def zone(self, wanted: str | None) -> str:
-        """The zone by its name, or the only one."""
-        named = ", ".join(self.rows)
-        if wanted is None:
-            if len(self.rows) > 1:
-                raise InvalidFileError(f"{self.name}: holds the zones {named}: say which one is meant")
+    def over(self, horizon: Horizon, zone: str, mean_of_finer: bool = False) -> PriceSeries:
+        """The prices of a zone for a horizon: coarser ones are held, finer ones, if permitted, left as they are."""
+        found = self.between(zone, horizon.start_utc, horizon.end_utc)
+        if found.step_minutes >= horizon.step_minutes:
+            return found.held_over(horizon)
+        if not mean_of_finer:
+            raise InvalidFileError(
+                f"{self.name}: has a price for every {found.step_minutes} minutes, the horizon has steps of "
+                f"{horizon.step_minutes}: set mean_of_finer in the request's price series to take their mean"
+            )
+        return found
+
+    def zone(self, wanted: str = "", eics: Collection[str] = ()) -> str:
+        """The zone that is wanted by name, else the one that the EICs agree on, else the only one."""
+        eic = next(iter(eics)) if len(eics) == 1 else ""
+        name = wanted or ZONES.get(eic, "")
+        if name in self.rows:
+            return name
+        if not name and len(self.rows) == 1:
             return next(iter(self.rows))
-        if wanted not in self.rows:
-            raise InvalidFileError(f"{self.name}: holds no zone {wanted!r}, only {named}")
-        return wanted
+        wish = f"no zone {name}" if name else "several zones, and the request does not tell which"
+        raise InvalidFileError(f"{self.name}: holds {wish}: name one of {', '.join(self.rows)}")
 
     def between(self, zone: str, start_utc: datetime, end_utc: datetime) -> PriceSeries:
-        """The prices of a zone whose intervals cover the time from start to end. Refuses gaps and steps that change."""
+        """The prices of a zone that cover the time from start to end. Refuses gaps and steps that change."""
         rows = self.rows[zone]
         starts = [row.start_utc for row in rows]
         first = bisect_right(starts, start_utc) - 1  # its interval may have begun before
         if first < 0:
-            raise self._wrong(rows[0], zone, f"is its first price, and the horizon starts at {start_utc:{MINUTE}}")
+            raise self._wrong(
+                rows[0], zone, f"is its first price, and the horizon starts at {start_utc:{MINUTE}}"
+            )
         last = bisect_left(starts, end_utc) - 1
         step = self._step(rows, first, last)
         if starts[first].timestamp() % step.total_seconds():
@@ -107,19 +124,20 @@ class PriceFile:
                 what = f"comes {row.start_utc - before.start_utc} after the price before it, others {step}"
                 raise self._wrong(row, zone, f"{what}: a gap, or a change of step")
         if rows[last].start_utc + step < end_utc:
-            what = f"is its last price before {end_utc:{MINUTE}}, where the horizon ends, and holds for {step} only"
+            what = f"is its last price, for {step}, and the horizon ends at {end_utc:{MINUTE}}"
             raise self._wrong(rows[last], zone, what)
         prices = tuple(row.price_per_mwh for row in rows[first : last + 1])
-        return PriceSeries(starts[first], step // timedelta(minutes=1), prices)
+        return PriceSeries(zone, starts[first], step // timedelta(minutes=1), prices)
 
     def _step(self, rows: tuple[Row, ...], first: int, last: int) -> timedelta:
-        """The shortest distance between the rows from first to last; of a single row, to the next one or the one before."""
+        """The shortest distance between the rows from first to last; of a single row, to one beside it."""
         near = rows[first : last + 1] if last > first else rows[first : first + 2]
         near = near if len(near) > 1 else rows[-2:]
         step = min((row.start_utc - before.start_utc for before, row in pairwise(near)), default=timedelta(0))
         if step not in STEPS:
+            known = step or "not known from one row"
             raise InvalidFileError(
-                f"{self.name}:{rows[first].number}: the step must be 15 or 60 minutes, is {step or 'not known from one row'}"
+                f"{self.name}:{rows[first].number}: the step must be 15 or 60 minutes, is {known}"
             )
         return step
 
@@ -148,7 +166,11 @@ def parse_prices(lines: Iterable[str], name: str) -> PriceFile:
                 zone, row = _row(fields, f"{name}:{number}", number)
                 before = rows.setdefault(zone, [])
                 if before and row.start_utc <= before[-1].start_utc:
-                    what = "is given twice" if row.start_utc in {other.start_utc for other in before} else "is out of order"
+                    what = (
+                        "is given twice"
+                        if row.start_utc in {other.start_utc for other in before}
+                        else "is out of order"
+                    )
                     raise InvalidFileError(f"{name}:{number}: zone {zone}, {fields[0]} {what}")
                 before.append(row)
     except csv.Error as error:
@@ -162,7 +184,8 @@ def _currency_of(header: list[str], name: str) -> str:
     price = HEADER.fullmatch(header[2]) if len(header) == 3 else None
     if price is None or header[:2] != ["utc_start", "zone"]:
         raise InvalidFileError(
-            f"{name}:1: the header must be utc_start,zone,price_eur_per_mwh (or another currency), is {','.join(header)[:200]!r}"
+            f"{name}:1: the header must be utc_start,zone,price_eur_per_mwh (or another currency), "
+            f"is {','.join(header)[:200]!r}"
         )
     return price[1].upper()
 
@@ -178,7 +201,9 @@ def _row(fields: list[str], at: str, number: int) -> tuple[str, Row]:
     except ValueError as error:
         raise InvalidFileError(f"{at}: utc_start: {error}, in {instant!r}") from None
     if not zone or zone != zone.strip():
-        raise InvalidFileError(f"{at}: names no zone" if not zone else f"{at}: has spaces around the zone {zone[:60]!r}")
+        raise InvalidFileError(
+            f"{at}: names no zone" if not zone else f"{at}: has spaces around the zone {zone[:60]!r}"
+        )
     value = float(price) if NUMBER.fullmatch(price) else math.nan
     if not math.isfinite(value):
         raise InvalidFileError(f"{at}: the price must be a finite number, is {price[:60]!r}")

@@ -66,10 +66,10 @@ class EnergyMarket:
 
     def _neighbour_violations(self, path: str, problem: Problem) -> Iterator[Violation]:
         """A site's energy markets cover the same sites; one at most is open; if none is, exactly one settles deviations."""
-        mine = {site.id for site in problem.sites_of(self)}
+        mine = problem.site_ids_of(self)
         neighbours = self._peers(problem)
         at = path.removesuffix(f".{self.kind}")
-        if any({site.id for site in problem.sites_of(market)} != mine for market in neighbours):
+        if any(problem.site_ids_of(market) != mine for market in neighbours):
             yield Violation(f"{at}.site_ids", "sites", "the energy markets of a site must cover the same sites")
         if neighbours[:1] != [self]:
             return  # said once, at the first of them
@@ -144,9 +144,10 @@ class EnergyMarket:
 
     def _peers(self, problem: Problem) -> list[EnergyMarket]:
         """The energy markets of its sites, itself included."""
-        mine = {site.id for site in problem.sites_of(self)}
+        mine = problem.site_ids_of(self)
         energy = [market for market in problem.markets if isinstance(market, EnergyMarket)]
-        return [market for market in energy if mine & {site.id for site in problem.sites_of(market)}]
+        sites = ((market, problem.site_ids_of(market)) for market in energy)
+        return [market for market, theirs in sites if (mine and theirs is mine) or not mine.isdisjoint(theirs)]
 
 
 @dataclass(frozen=True, eq=False)

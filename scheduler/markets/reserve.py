@@ -118,6 +118,7 @@ class ReserveMarket:
     def violations(self, path: str, problem: Problem) -> Iterator[Violation]:
         """Everything that is wrong with it."""
         yield from self.product.violations(f"{path}.spec")
+        yield from self._energy_market_violations(path, problem)
         for direction, activation in self.activation.items():
             at = f"{path}.{direction.value}"
             if direction not in self.product.direction.parts:
@@ -131,6 +132,17 @@ class ReserveMarket:
             if last is not None and block.start_utc < last.end_utc:
                 yield Violation(f"{at}.start", "overlap", f"overlaps block {last.id!r}")
             last = block
+
+    def _energy_market_violations(self, path: str, problem: Problem) -> Iterator[Violation]:
+        """A market that names an energy market earns that one's activation, and has none of its own."""
+        named = self.product.energy_market_id
+        if not named:
+            return
+        if named == self.id or all(market.id != named or market.kind != self.kind for market in problem.markets):
+            yield Violation(f"{path}.spec.energy_market_id", "reference", f"there is no other reserve market {named!r}")
+        for direction in self.activation:
+            message = f"belongs to {named!r}, the market named in spec.energy_market_id: state it there"
+            yield Violation(f"{path}.{direction.value}", "energy_market", message)
 
     def _block_violations(self, path: str, block: Block, horizon: Horizon) -> Iterator[Violation]:
         on_grid = True

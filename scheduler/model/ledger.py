@@ -126,7 +126,7 @@ class Ledger:
     def rows(
         self, name: str, terms: Sequence[Term], *, lower: ArrayLike | None = None, upper: ArrayLike | None = None
     ) -> None:
-        """One row for each position of the terms' first axis: lower <= sum of terms <= upper. Rows without variables are dropped."""
+        """One row for each position of the terms' first axis: lower <= sum of terms <= upper. Rows without variables or bounds are dropped."""
         if not terms:
             return
         columns, factors = _side_by_side(terms)
@@ -136,6 +136,8 @@ class Ledger:
         bodies: list[tuple[float | None, LinearExpression, float | None]] = []
         for r, (row, coefficients) in enumerate(zip(columns, factors, strict=True)):
             kept = [(c, v) for c, v in zip(coefficients, row, strict=True) if v is not None and c != 0.0]
+            if low[r] is None and high[r] is None:
+                continue
             if not kept:
                 if (low[r] or 0.0) > 0 or (high[r] or 0.0) < 0:
                     raise SolverError(f"row {r} of {name} has no variable and can never hold")

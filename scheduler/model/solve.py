@@ -40,13 +40,20 @@ class Result:
     bound: float | None
 
 
+class _QuietHighs(highspy.Highs):
+    """Silent from the start: enabling callbacks would print a banner to standard output, where only data belongs."""
+
+    def enableCallbacks(self) -> None:  # noqa: N802 - the library's name
+        self.silent()
+        super().enableCallbacks()
+
+
 class Solver:
     """One matrix in one HiGHS instance; costs and bounds can be changed between solves."""
 
     def __init__(self, matrix: Matrix, *, relaxed: bool = False, seed: int = 0) -> None:
         self._columns = matrix.matrix.shape[1]
-        self._highs = highspy.Highs()
-        self._highs.silent()
+        self._highs = _QuietHighs()
         self._set("threads", THREADS)
         self._set("random_seed", seed)
         lp = highspy.HighsLp()

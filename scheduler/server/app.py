@@ -1,4 +1,4 @@
-"""The life of a server: bind, answer, and on a signal say so in its health, let running calls end, and end."""
+"""The life of a server: bind, answer, and on a signal say so in its health, let running calls end, end."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import logging
 import signal
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 import grpc
@@ -35,7 +35,7 @@ class ServerSettings:
     max_message_bytes: int = 512 * 2**20
     grace_seconds: float = 30.0
     target: str = TARGET
-    patience: Patience = Patience()
+    patience: Patience = field(default_factory=Patience)
 
 
 class Server:
@@ -56,7 +56,10 @@ class Server:
             options=[
                 ("grpc.max_receive_message_length", settings.max_message_bytes),
                 ("grpc.max_send_message_length", -1),
-                ("grpc.so_reuseport", 0),  # a second server on the same port fails instead of taking half of the calls
+                (
+                    "grpc.so_reuseport",
+                    0,
+                ),  # a second server on the same port fails instead of taking half of the calls
             ]
         )
         service = SchedulerService(self._solvers, self._helpers)
@@ -70,7 +73,9 @@ class Server:
         try:
             port = self._server.add_insecure_port(self._settings.address)
         except RuntimeError:
-            raise BindError(f"cannot serve on {self._settings.address}: in use, or not an address of this machine") from None
+            raise BindError(
+                f"cannot serve on {self._settings.address}: in use, or not an address of this machine"
+            ) from None
         self._solvers.start()
         self._helpers.start()
         await self._server.start()

@@ -1,4 +1,4 @@
-"""A pool of workers for an event loop: who waits, who is refused, and that every worker that ends is replaced."""
+"""A pool of workers for an event loop: who waits, who is refused, and how a worker that ended is replaced."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MARGIN_FRAC = 0.1  # of the time left, kept for building and checking around the
 
 
 class OverloadedError(SchedulerError):
-    """Every worker is busy and enough calls wait; ``retry_seconds`` is a guess of when it is worth trying again."""
+    """Every worker is busy and enough calls wait; ``retry_seconds`` guesses when to try again."""
 
     def __init__(self, retry_seconds: float) -> None:
         self.retry_seconds = retry_seconds
@@ -49,7 +49,9 @@ class WorkerPool:
         self._idle: list[Worker] = []
         self._all: set[Worker] = set()
         self._free = asyncio.Semaphore(count)
-        self._threads = ThreadPoolExecutor(2 * count, thread_name_prefix="worker")  # killed ones linger for a moment
+        self._threads = ThreadPoolExecutor(
+            2 * count, thread_name_prefix="worker"
+        )  # killed ones linger for a moment
 
     def start(self) -> None:
         """Starts the workers."""
@@ -69,6 +71,10 @@ class WorkerPool:
         """
         loop = asyncio.get_running_loop()
         deadline = None if job.seconds is None else loop.time() + job.seconds
+
+        def in_loop(news: Progress) -> None:
+            loop.call_soon_threadsafe(tell, news)
+
         async with self._borrowed(deadline) as worker:
             if deadline is not None:
                 left = deadline - loop.time()
@@ -81,7 +87,7 @@ class WorkerPool:
                         self._threads,
                         worker.run,
                         job,
-                        lambda news: loop.call_soon_threadsafe(tell, news),
+                        in_loop,
                     )
             except TimeoutError:
                 raise OverrunError("there is no answer in time: the work was ended") from None

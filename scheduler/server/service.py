@@ -1,4 +1,4 @@
-"""The gRPC service: calls in, jobs for workers out. Messages stay bytes here: reading a large one is a worker's work."""
+"""The gRPC service: calls in, jobs for workers out. Messages stay bytes here: workers read them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import grpc
 
@@ -26,7 +26,7 @@ log = logging.getLogger("scheduler.server")
 
 
 class SchedulerService:
-    """Answers scheduler.v1.SchedulerService. ``solvers`` take minutes; ``helpers`` are for what takes a moment."""
+    """Answers scheduler.v1.SchedulerService. ``solvers`` may take minutes, ``helpers`` take a moment."""
 
     def __init__(self, solvers: WorkerPool, helpers: WorkerPool) -> None:
         self._solvers = solvers
@@ -34,7 +34,7 @@ class SchedulerService:
 
     def handlers(self) -> grpc.GenericRpcHandler:
         """The methods of the service, on raw bytes."""
-        methods = {
+        methods: dict[str, Any] = {
             method.name: (
                 grpc.unary_stream_rpc_method_handler
                 if method.server_streaming

@@ -1,4 +1,4 @@
-"""What went wrong, as google.rpc.Status: the code, a short message, and field violations or a time to retry as details."""
+"""What went wrong, as google.rpc.Status: code, short message, and details: violations, when to retry."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from scheduler.server.pool import ClosedError, OverloadedError, TooLateError
 from scheduler.server.workers import OverrunError
 
 DETAILS_BYTES = 4096
-"""Details travel as a header in base64, and peers cut headers at 8 KiB together: the violations beyond are only counted."""
+"""Details travel as a header in base64, and peers refuse headers of 8 KiB: what is beyond is only counted."""
 MESSAGE_CHARACTERS = 300
 
 
@@ -43,9 +43,15 @@ def abort_of(error: Exception) -> Abort:
         case ClosedError():
             code, message = code_pb2.UNAVAILABLE, str(error)
         case AuditError():
-            code, message = code_pb2.INTERNAL, "the plan failed its own audit and is withheld: a fault of ours, it is logged"
+            code, message = (
+                code_pb2.INTERNAL,
+                "the plan failed its own audit and is withheld: a fault of ours, it is logged",
+            )
         case SolverError():
-            code, message = code_pb2.INTERNAL, "the solver ended without a word on the problem: a fault of ours, it is logged"
+            code, message = (
+                code_pb2.INTERNAL,
+                "the solver ended without a word on the problem: a fault of ours, it is logged",
+            )
         case _:
             code, message = code_pb2.INTERNAL, "internal error: a fault of ours, it is logged"
     status = status_pb2.Status(code=code, message=message)
@@ -75,7 +81,9 @@ def _bad_request(violations: tuple[Violation, ...]) -> error_details_pb2.BadRequ
         left -= entry.ByteSize() + 4
         if left < 0:
             more = f"{len(violations) - index} more: Validate lists them all"
-            fields.append(error_details_pb2.BadRequest.FieldViolation(field="request", description=more, reason="MORE"))
+            fields.append(
+                error_details_pb2.BadRequest.FieldViolation(field="request", description=more, reason="MORE")
+            )
             break
         fields.append(entry)
     return error_details_pb2.BadRequest(field_violations=fields)

@@ -1,6 +1,6 @@
 """A worker process: one job at a time over a pipe of its own, so that killing one never disturbs another.
 
-Workers are started by a forkserver that has never run a solver nor gRPC. What is printed in one goes to standard error.
+Workers come from a forkserver that has never run a solver nor gRPC. What one prints goes to standard error.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from multiprocessing.connection import Connection
 from scheduler.errors import SchedulerError
 
 TARGET = "scheduler.server.jobs:answer"
-"""What runs in a worker: module and function, imported there alone. Called with a Job and a function that takes Events."""
+"""What runs in a worker: module and function, imported there alone. It is called with a Job and a Tell."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ Tell = Callable[[Event], None]
 
 @dataclass(frozen=True)
 class Patience:
-    """How long a worker may take before it is killed: to read a request, and beyond the time limit of its solve."""
+    """How long a worker may take before it is killed: to read a request, and beyond the limit of a solve."""
 
     read_seconds: float = 120.0
     beyond_limit_seconds: float = 60.0
@@ -98,7 +98,7 @@ class OverrunError(WorkerError):
 
 
 class Worker:
-    """A process that answers jobs, one at a time. ``idle`` is set by its user before `run`, and again by a `run` that ended well."""
+    """A process that answers jobs, one at a time. ``idle``: it waits for one."""
 
     def __init__(self, target: str = TARGET, patience: Patience | None = None) -> None:
         self.idle = True
@@ -122,7 +122,7 @@ class Worker:
         self._process.kill()
 
     def run(self, job: Job, tell: Callable[[Progress], None]) -> bytes:
-        """The answer to a job. Raises what the job raised, OverrunError or WorkerDiedError; the last two end the worker."""
+        """The answer to a job. Raises what the job raised, or else WorkerDiedError or OverrunError."""
         self.idle = False
         alarm = self._killed_in(self._patience.read_seconds)
         try:

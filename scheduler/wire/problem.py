@@ -142,7 +142,7 @@ def _market(read: Reader, pb: v1.Market, path: str) -> MarketComponent:
             read, getattr(pb, kind), at, market_id=market_id, stage=stage or Stage.OPEN, site_ids=site_ids
         )
     if market is None or stage is None:
-        market = Unreadable(market_id, kind or "", stage or Stage.OPEN, site_ids)
+        market = Unreadable(market_id, kind or "energy", stage or Stage.OPEN, site_ids)
     return cast(MarketComponent, market)
 
 

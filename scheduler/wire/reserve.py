@@ -16,7 +16,7 @@ from scheduler.wire.series import series_or, series_to_pb
 RESPONSES = Numbers(v1.Response, Response)
 PRICINGS = Numbers(v1.Pricing, Pricing)
 MAX_BLOCKS_COUNT = 20_000
-MAX_BIDS_COUNT = 1_000
+MAX_BIDS_COUNT = 200
 MAX_AWARDS_COUNT = 1_000
 
 
