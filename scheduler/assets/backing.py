@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from scheduler.model.component import Demand, Tranche
 from scheduler.model.idioms import incompatible_sets, window
@@ -75,26 +76,10 @@ def _counted_share(group: MinerGroup, product: Product, a: int, back: int, step_
     return group.delivery_frac / product.rotation_factor if product.rotation_factor else 0.0
 
 
-def rivals(options: list[Option]) -> list[list[Option]]:
-    """Maximal sets of options of one mode of which a machine backs at most one.
-
-    A machine backs one option per direction, and both directions only if the dwells, moves and ways back of both are at most the
-    smaller activation time.
-    """
-    ups = [option for option in options if option.demand.direction is Direction.UP]
-    downs = [option for option in options if option.demand.direction is Direction.DOWN]
-    compatible = np.array(
-        [
-            [
-                max(up.quickest_seconds, down.quickest_seconds)
-                <= min(up.demand.product.full_activation_seconds, down.demand.product.full_activation_seconds)
-                for down in downs
-            ]
-            for up in ups
-        ],
-        dtype=bool,
-    ).reshape(len(ups), len(downs))
-    return [[*(ups[u] for u in some), *(downs[d] for d in others)] for some, others in incompatible_sets(compatible)]
+def go_together(up: Option, down: Option) -> bool:
+    """Whether one machine may back both: dwells, moves and ways back of both are at most the smaller activation time."""
+    smaller = min(up.demand.product.full_activation_seconds, down.demand.product.full_activation_seconds)
+    return max(up.quickest_seconds, down.quickest_seconds) <= smaller
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,12 +124,11 @@ def limit_backing(group: MinerGroup, ledger: Ledger, backed: list[Backed], count
     for one in backed:
         terms = [(1.0, mw) for _, mw in one.held_mw]
         ledger.rows(f"step{_name(group, one.option)}", [*terms, (-one.option.counted_mw, one.count)], upper=0.0)
-    by_option = {one.option: one for one in backed}
     for m in range(len(group.modes)):
-        for i, family in enumerate(rivals([option for option in by_option if option.mode == m])):
-            members = [by_option[option] for option in family]
-            _fit_on_machines(group, ledger, f"{group.id},{m},{i}", m, members, count[m], move)
-    for market_id, direction in dict.fromkeys((o.demand.market_id, o.demand.direction) for o in by_option):
+        here = [one for one in backed if one.option.mode == m]
+        if here:
+            _fit_on_machines(group, ledger, m, here, count[m], move)
+    for market_id, direction in dict.fromkeys((one.option.demand.market_id, one.option.demand.direction) for one in backed):
         cap_mw = group.prequalified_mw(market_id, direction)
         if cap_mw < float("inf"):
             demands = [one for one in backed if (one.option.demand.market_id, one.option.demand.direction) == (market_id, direction)]
@@ -152,26 +136,82 @@ def limit_backing(group: MinerGroup, ledger: Ledger, backed: list[Backed], count
             ledger.rows(f"prequalified[{group.id},{market_id},{direction.value}]", terms, upper=cap_mw)
 
 
-def _fit_on_machines(
-    group: MinerGroup, ledger: Ledger, name: str, m: int, family: list[Backed], count: Vars, move: Vars
-) -> None:
-    """For each slack, machines behind rival options with at most that slack fit on the machines that are ready by then.
+def _fit_on_machines(group: MinerGroup, ledger: Ledger, m: int, here: list[Backed], count: Vars, move: Vars) -> None:
+    """Machines behind the options of mode m fit on those that are there, available and ready in time.
 
-    Ready: available, dwell over, and on their way for no longer than the slack. The classes are nested, so the rows are exact (Hall).
+    Ready for a slack: dwell over, and on their way for no longer than the slack. A machine backs one option of a family of rivals, so for
+    each family and slack, back of those with at most that slack <= ready machines (Hall, Koenig). Where that is not exact, a count of
+    the machines that back both ways says it (docs/decisions/0001).
     """
+    ups = [one for one in here if one.option.demand.direction is Direction.UP]
+    downs = [one for one in here if one.option.demand.direction is Direction.DOWN]
+    goes = np.array([[go_together(u.option, d.option) for d in downs] for u in ups], dtype=bool).reshape(len(ups), len(downs))
+    classes = _readiness(group, ledger, m, here)
+    both: list[tuple[float, Vars]] = []  # slack of the tighter option, machines [T]
+    families = [[*(ups[u] for u in some), *(downs[d] for d in others)] for some, others in incompatible_sets(goes)]
+    if len(classes) > 1 and _has_open_path(ups, downs, goes):
+        families, both = [here], _count_both(group, ledger, m, ups, downs, goes)
     absent = group.least_count(ledger.intervals)[m]
-    last: object = None
-    for slack in sorted({one.option.slack_seconds for one in family}, reverse=True):
+    for i, family in enumerate(families):
+        name = f"[{group.id},{m},{i}]"
+        terms: list[Term] = [(1.0, one.count) for one in family] + [(-1.0, machines) for _, machines in both]
+        busy = np.not_equal(np.stack([one.count for one in family], axis=1), None).any(axis=1)
+        out = busy & (absent > 0)
+        if out.any():
+            rows = [(c, v[out]) for c, v in [*terms, (-1.0, count)]]
+            ledger.rows(f"available{name}", rows, upper=-absent[out].astype(float))
+        for slack, barred, barred_at_start in classes:
+            terms = [(1.0, one.count) for one in family if one.option.slack_seconds <= slack]
+            terms += [(-1.0, machines) for tighter, machines in both if tighter <= slack]
+            terms += [(1.0, window(move[a], steps)) for a, steps in enumerate(barred) if steps]
+            rows = [(c, v[busy]) for c, v in [*terms, (-1.0, count)]]
+            ledger.rows(f"ready{name}[{slack}]", rows, upper=-barred_at_start[busy].astype(float))
+
+
+def _has_open_path(ups: list[Backed], downs: list[Backed], goes: NDArray[np.bool_]) -> bool:
+    """A path of options x-u-d-y in which neighbours go together, x and y do not, and u and d are the tighter ones: the only shape in
+    which the rows of families and slacks are known to let too much through."""
+    up_slack, down_slack = ([one.option.slack_seconds for one in side] for side in (ups, downs))
+    for u, d in np.argwhere(goes):
+        tighter = max(up_slack[u], down_slack[d])
+        with_u = [y for y in np.flatnonzero(goes[u]) if down_slack[y] > tighter]
+        with_d = [x for x in np.flatnonzero(goes[:, d]) if up_slack[x] > tighter]
+        if any(not goes[x, y] for x in with_d for y in with_u):
+            return True
+    return False
+
+
+def _count_both(
+    group: MinerGroup, ledger: Ledger, m: int, ups: list[Backed], downs: list[Backed], goes: NDArray[np.bool_]
+) -> list[tuple[float, Vars]]:
+    """Machines that back an up and a down option at once, for every pair that goes together."""
+    pairs = []
+    for u, d in np.argwhere(goes):
+        active = ups[u].option.demand.active & downs[d].option.demand.active
+        machines = ledger.variables(
+            f"both[{group.id},{m},{u},{d}]", ledger.intervals, upper=group.machine_count, integer=True, where=active
+        )
+        pairs.append((int(u), int(d), machines))
+    for side, own in ((0, ups), (1, downs)):
+        for position, one in enumerate(own):
+            terms: list[Term] = [(1.0, pair[2]) for pair in pairs if pair[side] == position]
+            if terms:
+                ledger.rows(f"both_of[{group.id},{m},{side},{position}]", [*terms, (-1.0, one.count)], upper=0.0)
+    slack = [[one.option.slack_seconds for one in side] for side in (ups, downs)]
+    return [(max(slack[0][u], slack[1][d]), machines) for u, d, machines in pairs]
+
+
+def _readiness(
+    group: MinerGroup, ledger: Ledger, m: int, here: list[Backed]
+) -> list[tuple[float, list[int], Counts]]:
+    """Slack, intervals barred by each move, machines [T] barred by the start state: by falling slack, none that says no more."""
+    classes: list[tuple[float, list[int], Counts]] = []
+    for slack in sorted({one.option.slack_seconds for one in here}, reverse=True):
         barred = [_barred_intervals(group, ledger, m, a, slack) for a in range(len(group.moves))]
-        barred_at_start = _barred_at_start(group, ledger, m, slack)
-        if (barred, barred_at_start.tolist()) == last:
-            continue  # the row of the larger slack says more
-        last = (barred, barred_at_start.tolist())
-        backing = np.stack([one.count for one in family if one.option.slack_seconds <= slack], axis=1)
-        busy = np.not_equal(backing, None).any(axis=1)
-        terms: list[Term] = [(1.0, backing[busy]), (-1.0, count[busy])]
-        terms += [(1.0, window(move[a], steps)[busy]) for a, steps in enumerate(barred) if steps]
-        ledger.rows(f"ready[{name},{slack}]", terms, upper=-(absent + barred_at_start)[busy].astype(float))
+        at_start = _barred_at_start(group, ledger, m, slack)
+        if not classes or barred != classes[-1][1] or (at_start != classes[-1][2]).any():
+            classes.append((slack, barred, at_start))
+    return classes
 
 
 def _barred_intervals(group: MinerGroup, ledger: Ledger, m: int, a: int, slack_seconds: float) -> int:
