@@ -56,7 +56,7 @@ proto: $(READY) ## generate scheduler/v1 anew from protos/
 	$(BIN)/python tools/generate_protos.py
 
 bench: $(READY) ## measure time and gap on the scale fixtures
-	$(BIN)/python bench/run.py
+	$(BIN)/python -m bench.run
 
 lock: ## pin the dependencies of pyproject.toml again (UPGRADE=1: to the newest)
 	@$(FIND_PYTHON); \

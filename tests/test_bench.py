@@ -1,0 +1,29 @@
+"""The bench measures what it says, on a problem small enough for the tests."""
+
+import pytest
+from builders import tiny_request_pb
+
+from bench import run
+from bench.run import Patience, figures_of, median
+from scheduler.wire.request import schedule_request_from_pb
+
+ABSOLUTE = ["build", "relaxation", "fast", "first audited plan", "gap", "plain"]
+RATIOS = ["fast/relaxation", "fast/plain"]
+
+
+def test_a_size_gives_all_its_figures():
+    _, problem, _ = schedule_request_from_pb(tiny_request_pb())
+    figures = list(figures_of("tiny", problem, Patience(runs_count=1, plain_limit_seconds=30)))
+    assert [figure.name for figure in figures] == [f"tiny {name}" for name in (*ABSOLUTE, *RATIOS)]
+    assert [figure.name for figure in figures if figure.unit == "ratio"] == [f"tiny {name}" for name in RATIOS]
+    for figure in figures:
+        assert float(figure.value.replace(",", "")) >= 0
+
+
+@pytest.mark.parametrize(("long_seconds", "runs_count"), [(60.0, 5), (0.0, 1)])
+def test_what_takes_long_is_run_once(monkeypatch, long_seconds, runs_count):
+    monkeypatch.setattr(run, "LONG_SECONDS", long_seconds)
+    runs = []
+    seconds, last = median(lambda: runs.append(1) or len(runs), Patience())
+    assert len(runs) == last == runs_count
+    assert seconds >= 0
