@@ -1,4 +1,7 @@
-"""The plan as frozen values: what `model` extracts, what `check` audits and `wire` sends. Arrays have one value per interval, [T]."""
+"""The plan as frozen values: what `model` extracts, what `check` audits and `wire` sends.
+
+Arrays have one value per interval, [T].
+"""
 
 from __future__ import annotations
 
@@ -77,7 +80,7 @@ class Backing:
     to_mode_id: str
     machine_count: Counts  # [T]
     mw: Floats  # [T], all bids together
-    bid_mw: dict[tuple[str, str], Floats] = field(default_factory=dict)  # (block, bid) -> [T]: bids whose chance is not 1
+    bid_mw: dict[tuple[str, str], Floats] = field(default_factory=dict)  # by block and bid: those whose chance is not 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,7 +107,10 @@ class MarketPlan:
 
 @dataclass(frozen=True, eq=False)
 class Shortfall:
-    """MW of an award that cannot be held over a run of intervals, with what it costs, its field and why."""
+    """MW of an award that cannot be held over a run of intervals, with what it costs, its field and why.
+
+    Without an award: a limit that clashes with awards, with the MW more that they could be held by without it.
+    """
 
     market_id: str
     block_id: str
@@ -115,6 +121,7 @@ class Shortfall:
     cost: float
     field: str
     reason: str
+    site_id: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,7 +160,10 @@ class StopReason(Enum):
 
 @dataclass(frozen=True)
 class Solve:
-    """How a problem was solved; None where not known. Proven: bound - objective <= max(abs_gap, rel_gap * |objective|)."""
+    """How a problem was solved; None where not known.
+
+    Proven: bound - objective <= max(abs_gap, rel_gap * |objective|).
+    """
 
     stop_reason: StopReason
     objective: float | None = None
@@ -188,4 +198,5 @@ class Schedule:
     solve: Solve
     plan: Plan | None = None  # with shortfalls: the relaxed plan
     shortfalls: tuple[Shortfall, ...] = ()
+    cheapest_cost: float = 0.0  # of the way out of the shortfalls, buy-backs and penalties
     no_plan_reason: str = ""

@@ -1,4 +1,4 @@
-"""Requests to start from: a tiny one, and a rich one that sets every field of the wire format that is supported."""
+"""Requests to start from: a tiny one, and a rich one that sets every supported field of the wire format."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -41,7 +41,12 @@ def tiny_request_pb(prices: Sequence[float] = (20.0, 90.0, 40.0, -5.0)) -> sched
     return scheduler_pb2.ScheduleRequest(
         request_id="tiny",
         problem=v1.Problem(
-            horizon={"start": stamp(), "step_minutes": 60, "count": len(prices), "time_zone": "Europe/Berlin"},
+            horizon={
+                "start": stamp(),
+                "step_minutes": 60,
+                "count": len(prices),
+                "time_zone": "Europe/Berlin",
+            },
             currency_code="EUR",
             mining={"hashprice_per_ph_day": series([40.0] * len(prices), 60)},
             sites=[{"id": "site", "connection": {}, "assets": [{"id": "group", "miner_group": miner_group()}]}],
@@ -57,7 +62,15 @@ def rich_request_pb() -> scheduler_pb2.ScheduleRequest:
         currency_code="EUR",
         mining={"hashprice_per_ph_day": series([41.0, 42.0], 60, source="forecast"), "pool_fee_frac": 0.02},
         sites=[_north(), _south(), _east()],
-        markets=[_day_ahead(), _intraday(), _east_day_ahead(), _fcr(), _afrr_up(), _mfrr_down(), _mfrr_energy()],
+        markets=[
+            _day_ahead(),
+            _intraday(),
+            _east_day_ahead(),
+            _fcr(),
+            _afrr_up(),
+            _mfrr_down(),
+            _mfrr_energy(),
+        ],
     )
     options = scheduler_pb2.SolveOptions(
         rel_gap=1e-5,
@@ -77,7 +90,13 @@ def _north() -> v1.Site:
         modes=[
             {"id": "off", "kind": "MODE_KIND_OFF", "power_w": 0, "dwell_minutes": 10},
             {"id": "ready", "kind": "MODE_KIND_STANDBY", "power_w": 80},
-            {"id": "eco", "kind": "MODE_KIND_MINING", "power_w": 2400, "hashrate_ths": 160, "dwell_minutes": 15},
+            {
+                "id": "eco",
+                "kind": "MODE_KIND_MINING",
+                "power_w": 2400,
+                "hashrate_ths": 160,
+                "dwell_minutes": 15,
+            },
             {"id": "full", "kind": "MODE_KIND_MINING", "power_w": 3500, "hashrate_ths": 200},
         ],
         moves=[
@@ -139,9 +158,7 @@ def _south() -> v1.Site:
 
 
 def _east() -> v1.Site:
-    return v1.Site(
-        id="east", connection={}, assets=[{"id": "containers", "miner_group": miner_group(12)}]
-    )
+    return v1.Site(id="east", connection={}, assets=[{"id": "containers", "miner_group": miner_group(12)}])
 
 
 def _day_ahead() -> v1.Market:
@@ -208,18 +225,40 @@ def _afrr_up() -> v1.Market:
             start=stamp(),
             end=stamp(1),
             bids=[
-                {"id": "low", "max_kw": 2000, "price_per_mw_h": 5.0, "acceptance_prob": 0.9, "exclusive_group": "x"},
-                {"id": "high", "max_kw": 1500, "price_per_mw_h": 9.0, "acceptance_prob": 0.4, "exclusive_group": "x"},
-                {"id": "child", "max_kw": 1000, "price_per_mw_h": 9.0, "acceptance_prob": 0.3, "parent_bid_id": "low"},
-                {"id": "whole", "max_kw": 2000, "price_per_mw_h": 12.0, "acceptance_prob": 0.1, "indivisible": True},
+                {
+                    "id": "low",
+                    "max_kw": 2000,
+                    "price_per_mw_h": 5.0,
+                    "acceptance_prob": 0.9,
+                    "exclusive_group": "x",
+                },
+                {
+                    "id": "high",
+                    "max_kw": 1500,
+                    "price_per_mw_h": 9.0,
+                    "acceptance_prob": 0.4,
+                    "exclusive_group": "x",
+                },
+                {
+                    "id": "child",
+                    "max_kw": 1000,
+                    "price_per_mw_h": 9.0,
+                    "acceptance_prob": 0.3,
+                    "parent_bid_id": "low",
+                },
+                {
+                    "id": "whole",
+                    "max_kw": 2000,
+                    "price_per_mw_h": 12.0,
+                    "acceptance_prob": 0.1,
+                    "indivisible": True,
+                },
             ],
         ),
         v1.Block(id="second", start=stamp(1), end=stamp(2), capacity_price_per_mw_h=7.5),
     ]
     up = v1.Activation(expected_frac=series([0.05] * 8), price_per_mwh=series([150.0, 170.0], 60))
-    return v1.Market(
-        id="afrr-up", site_ids=["north"], reserve={"spec": spec, "blocks": blocks, "up": up}, open={}
-    )
+    return v1.Market(id="afrr-up", site_ids=["north"], reserve={"spec": spec, "blocks": blocks, "up": up}, open={})
 
 
 def _mfrr_spec(**more: object) -> v1.ProductSpec:
@@ -243,7 +282,13 @@ def _mfrr_down() -> v1.Market:
         start=stamp(-3),
         end=stamp(1),
         awards=[
-            {"id": "w1", "kw": 1000, "price_per_mw_h": 4.0, "penalty_per_mw_h": 100.0, "buy_back_per_mw_h": 6.1},
+            {
+                "id": "w1",
+                "kw": 1000,
+                "price_per_mw_h": 4.0,
+                "penalty_per_mw_h": 100.0,
+                "buy_back_per_mw_h": 6.1,
+            },
             {"id": "w2", "kw": 500, "price_per_mw_h": 0.0},
         ],
     )

@@ -26,7 +26,7 @@ from scheduler.wire.reader import Reader
 
 M = TypeVar("M", bound=Message)
 
-INSTANT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+(Z|[+-][0-9]{2}:[0-9]{2})")
+INSTANT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+(Z|[+-](0[0-9]|1[0-4]):[0-5][0-9])")
 WHOLE = re.compile(r"-?[0-9]{1,20}")
 DECIMAL = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
@@ -64,7 +64,8 @@ def message_from_json(kind: type[M], text: str | bytes, source: str) -> M:
     pb = kind()
     try:
         json_format.ParseDict(value, pb)
-    except json_format.ParseError as error:  # nothing is known that passes the check and ends here
+    except (json_format.ParseError, ValueError, OverflowError) as error:
+        # Nothing is known that passes the check and ends here.
         raise _invalid(source, str(error)) from None
     return pb
 
@@ -132,12 +133,9 @@ def _check_list(read: Reader, items: Any, field: FieldDescriptor, path: str, sou
     if not isinstance(items, list):
         read.refuse(path, "type", f"must be a list in brackets, is {_short(items)}")
         return
-    if field.cpp_type == FieldDescriptor.CPPTYPE_DOUBLE and set(map(type, items)) <= {int, float}:
-        try:
-            if all(map(math.isfinite, items)):
-                return
-        except OverflowError:
-            pass
+    are_numbers = field.cpp_type == FieldDescriptor.CPPTYPE_DOUBLE and set(map(type, items)) <= {int, float}
+    if are_numbers and all(map(_is_finite, items)):
+        return
     for i, item in enumerate(items):
         if item is None:
             read.refuse(f"{path}[{i}]", "type", "must be given, is null")
@@ -161,11 +159,9 @@ def _check_item(read: Reader, value: Any, field: FieldDescriptor, path: str, sou
             if not isinstance(value, bool):
                 read.refuse(path, "type", f"must be true or false, is {_short(value)}")
         case FieldDescriptor.CPPTYPE_ENUM if isinstance(value, str):
-            names = cast(EnumDescriptor, field.enum_type).values_by_name
+            names = [known.name for known in cast(EnumDescriptor, field.enum_type).values]
             if value not in names:
-                read.refuse(
-                    path, "enum", f"{_short(value)} is not known: choose from {', '.join(list(names)[1:])}"
-                )
+                read.refuse(path, "enum", f"{_short(value)} is not known: choose from {', '.join(names[1:])}")
         case _:
             _check_whole(read, value, RANGES[field.cpp_type], path)
 
@@ -177,8 +173,15 @@ def _check_number(read: Reader, value: Any, path: str) -> None:
         read.refuse(path, "finite", f"must be a finite number, is {value}")
     elif isinstance(value, bool) or not isinstance(value, int | float):
         read.refuse(path, "type", f"must be a number, is {_short(value)}")
-    elif not -1.8e308 < value < 1.8e308:
+    elif not _is_finite(value):
         read.refuse(path, "finite", f"must be a finite number, is {_short(value)}")
+
+
+def _is_finite(value: int | float) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number beyond what a double holds
+        return False
 
 
 def _check_whole(read: Reader, value: Any, limits: tuple[int, int], path: str) -> None:
@@ -212,7 +215,9 @@ def _short(value: Any) -> str:
         return "a list"
     if value is None or isinstance(value, bool):
         return json.dumps(value)
-    return ascii(value) if isinstance(value, str) and len(value) < 60 else reprlib.repr(value)
+    if isinstance(value, str):
+        return ascii(value if len(value) < 60 else f"{value[:57]}...")
+    return reprlib.repr(value)
 
 
 def response_to_json(pb: Message) -> str:

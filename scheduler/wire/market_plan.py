@@ -29,9 +29,7 @@ def market_plan_from_pb(
     return MarketPlan(market.id, position_mw=floats_of_plan(read, pb.position_mw, f"{path}.position_mw"))
 
 
-def _reserve_from_pb(
-    read: Reader, pb: v1.MarketPlan, path: str, market: ReserveMarket, problem: Problem
-) -> MarketPlan:
+def _reserve_from_pb(read: Reader, pb: v1.MarketPlan, path: str, market: ReserveMarket, problem: Problem) -> MarketPlan:
     blocks: tuple[BlockPlan, ...] = ()
     block_ids = [block.id for block in market.blocks]
     if same_ids(read, [block.block_id for block in pb.blocks], block_ids, f"{path}.blocks", "block_id"):
@@ -130,8 +128,7 @@ def _block_to_pb(block: BlockPlan) -> v1.BlockPlan:
         lowest_price_per_mw_h=block.lowest_price_per_mw_h,
         bids=(v1.BidVolume(bid_id=bid_id, kw=kw) for bid_id, kw in block.bid_kw.items()),
         shortfalls=(
-            v1.AwardShortfall(award_id=award_id, missing_mw=mw.tolist())
-            for award_id, mw in block.missing_mw.items()
+            v1.AwardShortfall(award_id=award_id, missing_mw=mw.tolist()) for award_id, mw in block.missing_mw.items()
         ),
     )
 

@@ -32,6 +32,9 @@ MAX_PREQUALIFIED_COUNT = 1_000
 
 def from_pb(read: Reader, pb: v1.MinerGroup, path: str, asset_id: str) -> MinerGroup:
     """A group of identical machines."""
+    read.spend((len(pb.modes) + len(pb.moves)) * read.known_horizon.count, path)
+    if any(mode.kind not in MODE_KINDS.member for mode in pb.modes):
+        read.muted.add(f"{path}.available_count")  # which needs to know the mode that is off
     override = None
     if pb.HasField("mining_override"):
         override = mining_from_pb(read, pb.mining_override, f"{path}.mining_override")
@@ -45,9 +48,7 @@ def from_pb(read: Reader, pb: v1.MinerGroup, path: str, asset_id: str) -> MinerG
         daily_start_budget_count=read.whole_or_none(pb, "daily_start_budget_count"),
         starts_used_today_count=pb.starts_used_today_count,
         delivery_frac=read.number_or(pb, "delivery_frac", path, 1.0),
-        prequalified=read.each(
-            pb.prequalified, f"{path}.prequalified", _prequalification, MAX_PREQUALIFIED_COUNT
-        ),
+        prequalified=read.each(pb.prequalified, f"{path}.prequalified", _prequalification, MAX_PREQUALIFIED_COUNT),
         mining_override=override,
     )
 
@@ -65,9 +66,7 @@ def _available(read: Reader, pb: v1.MinerGroup, path: str) -> Counts | None:
 def _mode(read: Reader, pb: v1.Mode, path: str) -> Mode:
     kind = read.choice(pb, "kind", path, MODE_KINDS)
     if kind is ModeKind.MINING and not pb.HasField("hashrate_ths"):
-        read.refuse(
-            f"{path}.hashrate_ths", "required", "state the hash rate of a mining mode, also where it is 0"
-        )
+        read.refuse(f"{path}.hashrate_ths", "required", "state the hash rate of a mining mode, also where it is 0")
     return Mode(
         id=read.text(pb, "id", path),
         kind=kind or ModeKind.MINING,

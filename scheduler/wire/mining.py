@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from scheduler.horizon import Horizon
@@ -35,7 +37,8 @@ def _hashprice_of_network(read: Reader, pb: v1.BitcoinNetwork, path: str) -> Flo
     difficulty = read.number(pb, "difficulty", path)
     if difficulty <= 0:
         read.refuse(f"{path}.difficulty", "range", f"must be above 0, is {difficulty}")
-        difficulty = 1.0
+    if not difficulty > 0:
+        difficulty = math.inf
     subsidy_btc = read.required_number(pb, "subsidy_btc", path)
     fees_btc = read.number(pb, "fees_btc", path)
     for name, value in (("subsidy_btc", subsidy_btc), ("fees_btc", fees_btc)):

@@ -48,9 +48,7 @@ def read_plan(read: Reader, pb: v1.Plan, problem: Problem, path: str) -> Plan:
         )
     markets: tuple[MarketPlan, ...] = ()
     market_ids = [market.id for market in problem.markets]
-    if same_ids(
-        read, [market.market_id for market in pb.markets], market_ids, f"{path}.markets", "market_id"
-    ):
+    if same_ids(read, [market.market_id for market in pb.markets], market_ids, f"{path}.markets", "market_id"):
         markets = tuple(
             market_plan_from_pb(read, market_pb, f"{path}.markets[{m}]", market, problem)
             for m, (market_pb, market) in enumerate(zip(pb.markets, problem.markets, strict=True))
@@ -93,9 +91,7 @@ def _cash_from_pb(read: Reader, cash: Sequence[v1.CashStream], path: str) -> tup
         if direction is Direction.SYMMETRIC:
             read.refuse(f"{at}.direction", "direction", "must be up, down or absent")
         kind = read.choice(pb, "kind", at, CASH_KINDS)
-        market_id, site_id, asset_id = (
-            read.text(pb, f"{name}_id", at) for name in ("market", "site", "asset")
-        )
+        market_id, site_id, asset_id = (read.text(pb, f"{name}_id", at) for name in ("market", "site", "asset"))
         stream = Stream(kind or CashKind.BTC, market_id, site_id, asset_id, direction)
         if stream in seen:
             read.refuse(at, "unique", "the stream is named twice")
@@ -151,14 +147,13 @@ def _shortfall_from_pb(read: Reader, pb: v1.Shortfall, path: str) -> Shortfall |
         cost=read.number(pb, "cost", path),
         field=pb.field,
         reason=pb.reason,
+        site_id=read.text(pb, "site_id", path),
     )
 
 
 def plan_to_pb(plan: Plan, problem: Problem) -> v1.Plan:
     """The inverse of `plan_from_pb`."""
-    pb = v1.Plan(
-        horizon=horizon_to_pb(problem.horizon), cash=map(_stream_to_pb, plan.cash), objective=plan.objective
-    )
+    pb = v1.Plan(horizon=horizon_to_pb(problem.horizon), cash=map(_stream_to_pb, plan.cash), objective=plan.objective)
     for site_plan, site in zip(plan.sites, problem.sites, strict=True):
         site_pb = pb.sites.add(site_id=site.id)
         site_pb.grid_mw.extend(site_plan.grid_mw.tolist())
@@ -202,6 +197,7 @@ def shortfalls_to_pb(shortfalls: Iterable[Shortfall], problem: Problem) -> list[
             market_id=shortfall.market_id,
             block_id=shortfall.block_id,
             award_id=shortfall.award_id,
+            site_id=shortfall.site_id,
             start=stamp(problem.horizon.boundary_utc(shortfall.start)),
             end=stamp(problem.horizon.boundary_utc(shortfall.end)),
             missing_mw=shortfall.missing_mw,

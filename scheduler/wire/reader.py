@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import Enum
+from functools import cached_property
 from itertools import islice
 from typing import Any, Generic, TypeVar
 
@@ -23,13 +24,13 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from scheduler.errors import InvalidRequestError, Violation
 from scheduler.horizon import Horizon
-from scheduler.problem import Floats
+from scheduler.problem import Counts, Floats
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 YEARS = (1970, 2200)
 MOST_SECONDS = int((datetime(YEARS[1] + 1, 1, 1, tzinfo=UTC) - EPOCH).total_seconds())
 MAX_TEXT_LENGTH = 200
-MAX_VALUES_COUNT = 50_000_000  # of all series of a request together, at the horizon's step
+MAX_VALUES_COUNT = 50_000_000  # of all series, modes and moves of a request together, at the horizon's step
 MAX_VIOLATIONS_COUNT = 1000
 STAND_IN_HORIZON = Horizon(EPOCH, 60, 1, "UTC")  # while the request's own is broken
 
@@ -111,12 +112,12 @@ class Reader:
     # Scalars.
 
     def number(self, pb: Message, name: str, path: str) -> float:
-        """A finite number; 0 where it is absent."""
+        """A finite number; 0 where it is absent, NaN after it was refused."""
         value: float = getattr(pb, name)
         if math.isfinite(value):
             return value
         self.refuse(f"{path}.{name}", "finite", f"must be a finite number, is {value}")
-        return 0.0
+        return math.nan
 
     def number_or(self, pb: Message, name: str, path: str, absent: T) -> float | T:
         """A finite number, or ``absent``."""
@@ -131,6 +132,7 @@ class Reader:
         """A finite number that must be given, 0 included."""
         if not pb.HasField(name):
             self.refuse(f"{path}.{name}", "required", "state it, also where it is 0")
+            return math.nan
         return self.number(pb, name, path)
 
     def text(self, pb: Message, name: str, path: str) -> str:
@@ -180,14 +182,17 @@ class Reader:
 
     # What repeats.
 
-    def each(
-        self, items: Sequence[P], path: str, one: Callable[[Reader, P, str], T], most: int
-    ) -> tuple[T, ...]:
+    def each(self, items: Sequence[P], path: str, one: Callable[[Reader, P, str], T], most: int) -> tuple[T, ...]:
         """Every item as ``one`` reads it at its path; none of them if there are more than ``most``."""
         if len(items) > most:
             self.refuse(path, "size", f"has {len(items)} entries, at most {most} will do")
             return ()
-        return tuple(one(self, item, f"{path}[{index}]") for index, item in enumerate(items))
+        found = []
+        for index, item in enumerate(items):
+            if len(self.violations) > MAX_VIOLATIONS_COUNT:
+                break  # nothing that is wrong beyond this would be told
+            found.append(one(self, item, f"{path}[{index}]"))
+        return tuple(found)
 
     def finite_values(self, values: Sequence[float], path: str) -> Floats:
         """The values as an array; those that are not finite are refused by their index and read as 0."""
@@ -198,11 +203,24 @@ class Reader:
             array = np.nan_to_num(array, nan=0.0, posinf=0.0, neginf=0.0)
         return array
 
+    def spend(self, count: int, path: str) -> bool:
+        """Whether so many values more may be held; refused by the path that asked for too many."""
+        self.values_count += count
+        if self.values_count > MAX_VALUES_COUNT:
+            message = f"up to here the request describes more than {MAX_VALUES_COUNT} values: make it smaller"
+            self.refuse(path, "size", message)
+        return self.values_count <= MAX_VALUES_COUNT
+
     def constant(self, value: float) -> Floats:
         """[T] one value throughout, shared and read-only."""
         if value not in self.constants:
             self.constants[value] = frozen(np.full(self.known_horizon.count, value))
         return self.constants[value]
+
+    @cached_property
+    def no_counts(self) -> Counts:
+        """[T] zeros, shared and read-only."""
+        return frozen(np.zeros(self.known_horizon.count, dtype=np.int64))
 
 
 def frozen(array: A) -> A:

@@ -37,7 +37,7 @@ def schedule_to_pb(
     if schedule.shortfalls:
         conflict = plan_pb2.Conflict(
             shortfalls=shortfalls_to_pb(schedule.shortfalls, schedule.problem),
-            cheapest_cost=sum(shortfall.cost for shortfall in schedule.shortfalls),
+            cheapest_cost=schedule.cheapest_cost,
             relaxed_plan=plan,
         )
         pb.conflict.CopyFrom(conflict)
@@ -69,13 +69,10 @@ def _version(name: str) -> str:
 def violations_to_pb(violations: Iterable[Violation]) -> list[v1.Violation]:
     """What is wrong, as it is on the wire."""
     return [
-        v1.Violation(field=item.field, rule=item.rule, message=item.message, amount=item.amount)
-        for item in violations
+        v1.Violation(field=item.field, rule=item.rule, message=item.message, amount=item.amount) for item in violations
     ]
 
 
 def audit_to_pb(report: AuditReport) -> v1.AuditResponse:
     """What the checker found."""
-    return v1.AuditResponse(
-        violations=violations_to_pb(report.violations), recomputed_objective=report.objective
-    )
+    return v1.AuditResponse(violations=violations_to_pb(report.violations), recomputed_objective=report.objective)

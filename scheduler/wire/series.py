@@ -11,7 +11,7 @@ from google.protobuf.message import Message
 from scheduler.horizon import STEPS_MINUTES, Horizon
 from scheduler.problem import Floats
 from scheduler.v1 import problem_pb2 as v1
-from scheduler.wire.reader import MAX_VALUES_COUNT, Reader, frozen, stamp
+from scheduler.wire.reader import Reader, frozen, stamp
 
 T = TypeVar("T")
 
@@ -33,20 +33,14 @@ def series_from_pb(read: Reader, pb: v1.Series, path: str) -> Floats:
     """[T] its values in the horizon's intervals; zeros after it was refused."""
     start = read.instant(pb, "start", path)
     if pb.step_minutes <= 0:
-        read.refuse(
-            f"{path}.step_minutes", "required", f"state the length of one value, is {pb.step_minutes}"
-        )
+        read.refuse(f"{path}.step_minutes", "required", f"state the length of one value, is {pb.step_minutes}")
     values = read.finite_values(pb.values, f"{path}.values")
     if not len(values):
         read.refuse(f"{path}.values", "length", "has no values")
     horizon = read.horizon
     if start is None or pb.step_minutes <= 0 or not len(values) or horizon is None:
         return read.constant(0.0)
-    read.values_count += horizon.count
-    if read.values_count > MAX_VALUES_COUNT:
-        read.refuse(
-            path, "size", f"the series of the request have more than {MAX_VALUES_COUNT} values together"
-        )
+    if not read.spend(horizon.count, path):
         return read.constant(0.0)
     if pb.step_minutes >= horizon.step_minutes:
         return _held(read, pb, path, start, values)
@@ -63,14 +57,10 @@ def _held(read: Reader, pb: v1.Series, path: str, start: datetime, values: Float
         return read.constant(0.0)
     first = horizon.index_of(start)
     if first is None:
-        message = (
-            f"is off the horizon's grid of {horizon.step_minutes} minutes: an interval would have two values"
-        )
+        message = f"is off the horizon's grid of {horizon.step_minutes} minutes: an interval would have two values"
         read.refuse(f"{path}.start", "grid", message)
     elif not -per_value < first <= 0:
-        message = (
-            "lies after the start of the horizon" if first > 0 else "the first value ends before the horizon"
-        )
+        message = "lies after the start of the horizon" if first > 0 else "the first value ends before the horizon"
         read.refuse(f"{path}.start", "coverage", message)
     else:
         wanted = -(-(horizon.count - first) // per_value)

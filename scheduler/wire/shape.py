@@ -20,7 +20,7 @@ def counts_of_plan(read: Reader, values: Sequence[int], path: str) -> Counts:
     """[T] whole numbers; zeros after they were refused."""
     if _has_length(read, len(values), path):
         return frozen(np.array(values, dtype=np.int64))
-    return frozen(np.zeros(read.known_horizon.count, dtype=np.int64))
+    return read.no_counts
 
 
 def _has_length(read: Reader, count: int, path: str) -> bool:
@@ -32,9 +32,7 @@ def _has_length(read: Reader, count: int, path: str) -> bool:
 
 def refuse_length(read: Reader, path: str, count: int, wanted: int) -> None:
     """Refuses values that are not one per interval."""
-    read.refuse(
-        path, "length", f"has {count} values, the horizon has {wanted} intervals", abs(count - wanted)
-    )
+    read.refuse(path, "length", f"has {count} values, the horizon has {wanted} intervals", abs(count - wanted))
 
 
 def same_ids(read: Reader, ids: Sequence[str], wanted: Sequence[str], path: str, name: str) -> bool:

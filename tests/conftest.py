@@ -1,0 +1,1 @@
+"""That this file is here lets every test import the helpers beside it: builders, oracle."""
