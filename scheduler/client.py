@@ -28,8 +28,8 @@ Request = pb.ScheduleRequest | str | PathLike[str]
 class CallError(SchedulerError):
     """A call that brought no answer.
 
-    ``code`` is the name of the gRPC status, such as UNAVAILABLE or DEADLINE_EXCEEDED. ``retry_seconds`` is when
-    the server suggests to try again; else it is None.
+    code: name of the gRPC status, such as UNAVAILABLE.
+    retry_seconds: when the server suggests to try again, or None.
     """
 
     def __init__(self, code: str, message: str, retry_seconds: float | None = None) -> None:
@@ -77,7 +77,7 @@ class Client:
         tell: Callable[[Progress], None] | None = None,
         timeout_seconds: float | None = None,
     ) -> pb.ScheduleResponse:
-        """A plan, a conflict, or that there is none. ``tell`` is told of phases and better plans on the way."""
+        """A plan, a conflict, or that there is none. ``tell`` is told of phases and better plans."""
         if tell is None:
             with _errors_raised():
                 return self._stub.Schedule(_read(request), timeout=self._patience(timeout_seconds))

@@ -52,16 +52,12 @@ class Server:
         self._solvers = pool(settings.workers_count)
         self._helpers = pool(1)
         self._health = health.aio.HealthServicer()
-        self._server = grpc.aio.server(
-            options=[
-                ("grpc.max_receive_message_length", settings.max_message_bytes),
-                ("grpc.max_send_message_length", -1),
-                (
-                    "grpc.so_reuseport",
-                    0,
-                ),  # a second server on the same port fails instead of taking half of the calls
-            ]
-        )
+        options = {
+            "grpc.max_receive_message_length": settings.max_message_bytes,
+            "grpc.max_send_message_length": -1,
+            "grpc.so_reuseport": 0,  # a second server on the port fails instead of taking half of the calls
+        }
+        self._server = grpc.aio.server(options=list(options.items()))
         service = SchedulerService(self._solvers, self._helpers)
         self._server.add_generic_rpc_handlers((service.handlers(),))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
@@ -73,9 +69,7 @@ class Server:
         try:
             port = self._server.add_insecure_port(self._settings.address)
         except RuntimeError:
-            raise BindError(
-                f"cannot serve on {self._settings.address}: in use, or not an address of this machine"
-            ) from None
+            raise BindError(f"cannot serve on {self._settings.address}: in use, or not ours") from None
         self._solvers.start()
         self._helpers.start()
         await self._server.start()

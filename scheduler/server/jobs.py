@@ -8,7 +8,8 @@ from dataclasses import replace
 
 from google.protobuf.message import Message
 
-import scheduler.model.build  # noqa: F401  imported here, so that the forkserver has it ready for every worker
+import scheduler.model.strategy.fast
+import scheduler.model.strategy.plain  # noqa: F401  these take a second: the forkserver has them ready for all workers
 from scheduler import check
 from scheduler.errors import InvalidRequestError
 from scheduler.planner import make_schedule

@@ -10,10 +10,11 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 
 from scheduler.errors import SchedulerError
-from scheduler.server.workers import TARGET, Job, OverrunError, Patience, Progress, Worker
+from scheduler.server.workers import TARGET, Job, OverrunError, Patience, Progress, Worker, WorkerDiedError
 
 LEAST_SECONDS = 0.5  # a call with less than this left is not begun
 REPLY_SECONDS = 0.1  # kept for sending the answer
+LARGE_BYTES = 32 * 2**20  # a worker keeps the memory that such a request took: it is replaced
 MARGIN_FRAC = 0.1  # of the time left, kept for building and checking around the solve
 
 
@@ -49,9 +50,7 @@ class WorkerPool:
         self._idle: list[Worker] = []
         self._all: set[Worker] = set()
         self._free = asyncio.Semaphore(count)
-        self._threads = ThreadPoolExecutor(
-            2 * count, thread_name_prefix="worker"
-        )  # killed ones linger for a moment
+        self._threads = ThreadPoolExecutor(2 * count, thread_name_prefix="worker")  # killed ones linger for a moment
 
     def start(self) -> None:
         """Starts the workers."""
@@ -67,7 +66,7 @@ class WorkerPool:
     async def run(self, job: Job, tell: Callable[[Progress], None] = lambda news: None) -> bytes:
         """The answer to a job. Cancelling ends the work. ``tell`` is called in the event loop.
 
-        Raises what the job raised, OverloadedError, TooLateError, OverrunError or WorkerDiedError.
+        Raises what the job raised, or else an error of this module or a WorkerError.
         """
         loop = asyncio.get_running_loop()
         deadline = None if job.seconds is None else loop.time() + job.seconds
@@ -83,15 +82,15 @@ class WorkerPool:
             worker.idle = False
             try:
                 async with asyncio.timeout_at(None if deadline is None else deadline - REPLY_SECONDS):
-                    return await loop.run_in_executor(
-                        self._threads,
-                        worker.run,
-                        job,
-                        in_loop,
-                    )
+                    return await loop.run_in_executor(self._threads, worker.run, job, in_loop)
             except TimeoutError:
                 raise OverrunError("there is no answer in time: the work was ended") from None
+            except WorkerDiedError:
+                if self._closed:
+                    raise ClosedError("the server is ending") from None
+                raise
             finally:
+                worker.idle = worker.idle and len(job.payload) < LARGE_BYTES
                 self._mean_seconds += 0.2 * (time.monotonic() - began - self._mean_seconds)
 
     @asynccontextmanager

@@ -36,9 +36,7 @@ class SchedulerService:
         """The methods of the service, on raw bytes."""
         methods: dict[str, Any] = {
             method.name: (
-                grpc.unary_stream_rpc_method_handler
-                if method.server_streaming
-                else grpc.unary_unary_rpc_method_handler
+                grpc.unary_stream_rpc_method_handler if method.server_streaming else grpc.unary_unary_rpc_method_handler
             )(getattr(self, method.name))
             for method in DESCRIPTOR.methods
         }
@@ -111,9 +109,7 @@ def _events(news: Progress) -> Iterator[pb.StreamScheduleResponse]:
     """Nothing for a better bound alone."""
     if news.objective is not None:
         yield pb.StreamScheduleResponse(
-            incumbent=pb.Solve(
-                objective=news.objective, bound=news.bound, gap=news.gap, wall_seconds=news.wall_seconds
-            )
+            incumbent=pb.Solve(objective=news.objective, bound=news.bound, gap=news.gap, wall_seconds=news.wall_seconds)
         )
     elif news.bound is None:
         yield pb.StreamScheduleResponse(phase=news.phase)

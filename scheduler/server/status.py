@@ -81,9 +81,7 @@ def _bad_request(violations: tuple[Violation, ...]) -> error_details_pb2.BadRequ
         left -= entry.ByteSize() + 4
         if left < 0:
             more = f"{len(violations) - index} more: Validate lists them all"
-            fields.append(
-                error_details_pb2.BadRequest.FieldViolation(field="request", description=more, reason="MORE")
-            )
+            fields.append(error_details_pb2.BadRequest.FieldViolation(field="request", description=more, reason="MORE"))
             break
         fields.append(entry)
     return error_details_pb2.BadRequest(field_violations=fields)

@@ -11,9 +11,9 @@ import pkgutil
 import signal
 import threading
 import traceback
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 
 from scheduler.errors import SchedulerError
@@ -108,9 +108,13 @@ class Worker:
         context.set_forkserver_preload([target.partition(":")[0]])
         self._pipe, theirs = context.Pipe()
         self._process = context.Process(target=_work, args=(theirs, target), daemon=True)
-        with _interrupts_held():  # the worker inherits this: Ctrl-C is for the parent alone
-            self._process.start()
+        self._start()
         theirs.close()
+
+    @property
+    def pid(self) -> int:
+        """Id of the process."""
+        return self._process.pid or 0
 
     @property
     def alive(self) -> bool:
@@ -126,7 +130,8 @@ class Worker:
         self.idle = False
         alarm = self._killed_in(self._patience.read_seconds)
         try:
-            self._pipe.send(job)
+            self._pipe.send(replace(job, payload=b""))
+            self._pipe.send_bytes(job.payload)  # apart, for it may be large, and would be copied
             while True:
                 event: Event = self._pipe.recv()
                 if isinstance(event, Begun):
@@ -148,6 +153,24 @@ class Worker:
             raise event.error
         return event.payload
 
+    def _start(self) -> None:
+        """Starts the process in a thread that holds interrupts: the worker inherits it, Ctrl-C is for us."""
+        failed: list[Exception] = []
+
+        def start() -> None:
+            resource_tracker.ensure_running()  # would let interrupts through again if it were started below
+            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+            try:
+                self._process.start()
+            except Exception as error:
+                failed.append(error)
+
+        thread = threading.Thread(target=start, daemon=True)
+        thread.start()
+        thread.join()
+        if failed:
+            raise failed[0]
+
     def _killed_in(self, seconds: float) -> threading.Timer:
         def overrun() -> None:
             self._overran = True
@@ -159,22 +182,13 @@ class Worker:
         return alarm
 
 
-@contextmanager
-def _interrupts_held() -> Iterator[None]:
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
 def _work(pipe: Connection, target: str) -> None:
     """The life of a worker: it ends when its pipe is closed or its parent dies."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
     os.dup2(2, 1)  # solvers print: standard output belongs to the answer of the command line
     while True:
         try:
-            job = pipe.recv()
+            job = replace(pipe.recv(), payload=pipe.recv_bytes())
         except (EOFError, OSError):
             return
         pipe.send(_outcome(job, target, pipe.send))
