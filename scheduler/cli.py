@@ -48,9 +48,7 @@ def build_parser() -> argparse.ArgumentParser:
 
     def command(name: str, run: Callable[[argparse.Namespace], int], words: str) -> argparse.ArgumentParser:
         whole = f"{words[0].upper()}{words[1:]}."
-        added = commands.add_parser(
-            name, help=words, description=whole, epilog=EXIT_CODES, formatter_class=raw
-        )
+        added = commands.add_parser(name, help=words, description=whole, epilog=EXIT_CODES, formatter_class=raw)
         added.set_defaults(run=run)
         return added
 
@@ -61,9 +59,7 @@ def build_parser() -> argparse.ArgumentParser:
 
     audit = command("audit", _audit, "check a plan with the independent checker")
     _add_request(audit)
-    audit.add_argument(
-        "plan", metavar="PLAN.json", help="what plan -o has written: JSON of a ScheduleResponse"
-    )
+    audit.add_argument("plan", metavar="PLAN.json", help="what plan -o has written: JSON of a ScheduleResponse")
     audit.add_argument("--json", action="store_true", help="print only the AuditResponse, as JSON")
 
     validate = command("validate", _validate, "say all that is wrong with a request, without solving it")
@@ -85,9 +81,7 @@ def _add_request(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("request", metavar="REQUEST.json", help="protobuf JSON of a ScheduleRequest; - is standard input")
     add("--prices", metavar="FILE", help="tidy CSV (utc_start,zone,price_eur_per_mwh) for the energy markets")
-    add(
-        "--zone", metavar="Z", default="", help="its zone (default: by the EIC of the sites, or the only one)"
-    )
+    add("--zone", metavar="Z", default="", help="its zone (default: by the EIC of the sites, or the only one)")
 
 
 def _add_output(parser: argparse.ArgumentParser) -> None:
@@ -113,9 +107,7 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
     add("--workers", type=_count, default=1, metavar="N", help=f"solves at a time {default}")
     add("--waiting", type=_count, default=16, metavar="N", help=f"calls that may wait for a worker {default}")
     add("--max-message-mib", type=_count, default=512, metavar="N", help=f"largest request, MiB {default}")
-    add(
-        "--grace", type=_seconds, default=30.0, metavar="S", help=f"for running calls after SIGTERM {default}"
-    )
+    add("--grace", type=_seconds, default=30.0, metavar="S", help=f"for running calls after SIGTERM {default}")
 
 
 def _whole(value: str) -> int:
@@ -159,16 +151,19 @@ def main(argv: list[str] | None = None) -> int:
             sys.stderr.write(lines_of([violation], _name(args.plan if of_plan else args.request)))
         return MALFORMED
     except SchedulerError as error:
-        return _said(*_words_and_code(error))
+        return _said(*_words_and_code(error, args))
 
 
-def _words_and_code(error: SchedulerError) -> tuple[str, int]:
+def _words_and_code(error: SchedulerError, args: argparse.Namespace) -> tuple[str, int]:
     from scheduler.server.workers import OverrunError, WorkerFaultError
 
     if isinstance(error, InvalidFileError):
         return str(error), MALFORMED
-    if isinstance(error, OverrunError) or getattr(error, "code", "") == "DEADLINE_EXCEEDED":
+    code = getattr(error, "code", "")  # of a call
+    if isinstance(error, OverrunError) or code == "DEADLINE_EXCEEDED":
         return f"no plan within the time: {error}", NO_PLAN
+    if code:
+        return f"{args.address}: {code}: {error}", FAILED
     if isinstance(error, WorkerFaultError):
         return f"internal error, a fault of ours: please report this\n{error}", FAILED
     return str(error), FAILED
@@ -272,7 +267,7 @@ def _request_of(args: argparse.Namespace) -> pb.ScheduleRequest:
     from scheduler.v1 import scheduler_pb2 as pb
     from scheduler.wire.json import message_from_json
 
-    request = message_from_json(pb.ScheduleRequest, _bytes_of(args.request), "request")
+    request = message_from_json(pb.ScheduleRequest, _bytes_of(args.request), _name(args.request))
     if args.prices:
         _put_prices(request, args)
     elif args.zone:
@@ -328,14 +323,14 @@ def _put_prices(request: pb.ScheduleRequest, args: argparse.Namespace) -> None:
 
 
 def _schedule_of(path: str) -> pb.ScheduleResponse:
+    from scheduler.report import lines_of
     from scheduler.v1 import scheduler_pb2 as pb
     from scheduler.wire.json import message_from_json
 
     try:
-        return message_from_json(pb.ScheduleResponse, _bytes_of(path), "plan")
+        return message_from_json(pb.ScheduleResponse, _bytes_of(path), _name(path))
     except InvalidRequestError as error:
-        lines = "\n".join(f"{_name(path)}: {violation}" for violation in error.violations)
-        raise InvalidFileError(lines) from None
+        raise InvalidFileError(lines_of(error.violations, _name(path)).rstrip()) from None
 
 
 def _ignored(news: Progress) -> None:

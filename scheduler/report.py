@@ -5,6 +5,7 @@ Works on requests and answers as they are on the wire, so that `plan` and `call`
 
 from __future__ import annotations
 
+import textwrap
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -48,8 +49,10 @@ def print_report(request: pb.ScheduleRequest, answer: pb.ScheduleResponse, strea
     console = console_for(stream)
     report = Report(request.problem, answer)
     for line in report.headline():
-        console.print(line, soft_wrap=True)
+        for part in textwrap.wrap(line, console.width, subsequent_indent="    "):
+            console.print(part)
     for table in report.tables():
+        table.columns = [column for column in table.columns if any(column.cells)]
         if table.row_count:
             console.print()
             console.print(table)
@@ -57,7 +60,7 @@ def print_report(request: pb.ScheduleRequest, answer: pb.ScheduleResponse, strea
 
 @contextmanager
 def progress_on(stream: TextIO) -> Iterator[Callable[[News], None]]:
-    """Tells of progress: on a terminal in one line that changes and is gone at the end, else in a line per phase."""
+    """Tells of progress: in one line that changes on a terminal, else in a line per phase."""
     columns = [SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn()]
     console = console_for(stream)
     start = time.monotonic()
@@ -103,10 +106,7 @@ class Report:
     def headline(self) -> Iterator[str]:
         """What came out, in a few lines."""
         horizon = self.problem.horizon
-        yield (
-            f"{self.clock.span(self.clock.start, self.clock.end)} {text(horizon.time_zone)}, "
-            f"{horizon.count} x {horizon.step_minutes} min"
-        )
+        yield (f"{self.clock.whole()} {text(horizon.time_zone)}, {horizon.count} x {horizon.step_minutes} min")
         yield "   ".join(self._solve_words())
         if self.outcome == "conflict":
             cost = money(self.answer.conflict.cheapest_cost)
@@ -141,7 +141,7 @@ class Report:
         )
         when = self.clock.span(instant(short.start), instant(short.end))
         words = f"{where}, {when}: {short.missing_mw:.3f} MW missing, {money(short.cost)} {self.currency}"
-        return f"{words} ({text(short.reason)})" if short.reason else words
+        return f"{words}: {text(short.reason)}" if short.reason else words
 
     def tables(self) -> Iterator[Table]:
         """Money, offers, hours, energy, counterfactuals; those without rows are not shown."""
@@ -157,9 +157,7 @@ class Report:
         totals: dict[tuple[int, str], float] = defaultdict(float)
         for stream in plan.cash:
             totals[stream.kind, stream.market_id] += stream.total
-        kinds: dict[int, str] = {
-            stream.kind: name_of(stream, "kind").replace("_", " ") for stream in plan.cash
-        }
+        kinds: dict[int, str] = {stream.kind: name_of(stream, "kind").replace("_", " ") for stream in plan.cash}
         for (kind, market_id), total in sorted(totals.items()):
             table.add_row(kinds[kind], text(market_id), money(total))
         if totals:
@@ -168,57 +166,35 @@ class Report:
         return table
 
     def _offers(self, plan: plan_pb2.Plan) -> Table:
-        """Blocks with something to offer, something won or something missing."""
-        lowest = any(
-            block.HasField("lowest_price_per_mw_h") for market in plan.markets for block in market.blocks
-        )
-        table = table_of(
-            "Offers, MW",
-            ["market", "block", "local time"],
-            ["offer", f"{self.currency}/MW/h", *(["ask at least"] if lowest else []), "won", "missing"],
-        )
-        blocks = {
-            (market.id, block.id): block for market in self.problem.markets for block in market.reserve.blocks
-        }
+        """Blocks with something to offer or something won, and below each what to submit by bid."""
+        figures = ["offer", f"{self.currency}/MW/h", "ask at least", "won", "missing"]
+        table = table_of("Offers, MW", ["market", "block", "local time"], figures)
+        asked = {(market.id, block.id): block for market in self.problem.markets for block in market.reserve.blocks}
         for market in plan.markets:
             for block in market.blocks:
-                asked = blocks.get((market.market_id, block.block_id))
-                if asked is None or not (block.offered_kw or block.awarded_kw):
+                if not (block.offered_kw or block.awarded_kw):
                     continue
-                missing = [
-                    sum(at) for at in zip(*(short.missing_mw for short in block.shortfalls), strict=False)
-                ]
-                ask = money(block.lowest_price_per_mw_h) if block.HasField("lowest_price_per_mw_h") else ""
+                wish = asked[market.market_id, block.block_id]
+                missing = map(sum, zip(*(short.missing_mw for short in block.shortfalls), strict=True))
+                lowest = block.HasField("lowest_price_per_mw_h")
                 table.add_row(
                     text(market.market_id),
                     text(block.block_id),
-                    self.clock.span(instant(asked.start), instant(asked.end)),
+                    self.clock.span(instant(wish.start), instant(wish.end)),
                     megawatts(block.offered_kw),
-                    self._price(asked) if block.offered_kw else "",
-                    *([ask] if lowest else []),
+                    block_price(wish) if block.offered_kw and not wish.bids else "",
+                    money(block.lowest_price_per_mw_h) if lowest else "",
                     megawatts(block.awarded_kw),
-                    f"{max(missing):.3f}" if missing else "",
+                    f"{max(missing):.3f}" if block.shortfalls else "",
                 )
+                prices = {bid.id: money(bid.price_per_mw_h) for bid in wish.bids}
+                for bid in block.bids:
+                    if bid.kw:
+                        table.add_row("", f"- {text(bid.bid_id)}", "", megawatts(bid.kw), prices[bid.bid_id])
         return table
 
-    def _price(self, block: problem_pb2.Block) -> str:
-        """The price per MW and real hour that an offer earns."""
-        if block.bids:
-            prices = [bid.price_per_mw_h for bid in block.bids]
-            return (
-                money(prices[0])
-                if min(prices) == max(prices)
-                else f"{money(min(prices))} to {money(max(prices))}"
-            )
-        if block.HasField("capacity_price_per_mw_block"):
-            hours = (instant(block.end) - instant(block.start)) / timedelta(hours=1)
-            return money(block.capacity_price_per_mw_block / hours) if hours > 0 else ""
-        return money(block.capacity_price_per_mw_h)
-
     def _running(self, plan: plan_pb2.Plan) -> Table:
-        table = table_of(
-            "Hours run", ["site", "group", "mode"], ["machine-hours", "hours per machine", "share"]
-        )
+        table = table_of("Hours run", ["site", "group", "mode"], ["machine-hours", "hours per machine", "share"])
         for site in plan.sites:
             for asset in site.assets:
                 modes = asset.miner_group.modes
@@ -268,8 +244,16 @@ class Report:
         return table
 
 
+def block_price(block: problem_pb2.Block) -> str:
+    """The price per MW and real hour of a block without bids."""
+    hours = (instant(block.end) - instant(block.start)) / timedelta(hours=1)
+    if block.HasField("capacity_price_per_mw_block"):
+        return money(block.capacity_price_per_mw_block / hours)
+    return money(block.capacity_price_per_mw_h)
+
+
 class Clock:
-    """Local times, with the day where the horizon covers several, with zone letters where the clock changes."""
+    """Local times, with the day where there are several, with zone letters where the clock changes."""
 
     def __init__(self, horizon: problem_pb2.Horizon) -> None:
         self._zone = ZoneInfo(horizon.time_zone)
@@ -279,22 +263,22 @@ class Clock:
         self._changes = first.utcoffset() != last.utcoffset()
         self._days = (last - timedelta(microseconds=1)).date() != first.date()
 
+    def whole(self) -> str:
+        """The horizon."""
+        first, last = (at.astimezone(self._zone) for at in (self.start, self.end))
+        return f"{first:%a %Y-%m-%d %H:%M} to {last:%a %Y-%m-%d %H:%M}"
+
     def span(self, start: datetime, end: datetime) -> str:
-        """From and to. The day is left out where the horizon has only one, save for the horizon itself."""
+        """A part of it."""
         first, last = start.astimezone(self._zone), end.astimezone(self._zone)
+        day = "%m-%d " if self._days else ""
         letters = " %Z" if self._changes else ""
-        whole = (start, end) == (self.start, self.end)
-        day = "%a %Y-%m-%d " if whole else "%m-%d " if self._days else ""
-        return (
-            f"{first:{day}%H:%M{letters}}-{last:%H:%M{letters}}"
-            if not whole
-            else (f"{first:{day}%H:%M{letters}} to {last:{day}%H:%M{letters}}")
-        )
+        return f"{first:{day}%H:%M{letters}}-{last:%H:%M{letters}}"
 
 
 def table_of(title: str, words: Sequence[str], figures: Sequence[str]) -> Table:
     """An empty table with columns for words on the left and for figures on the right."""
-    table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD, pad_edge=False)
+    table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD, show_edge=False)
     for word in words:
         table.add_column(word, overflow="fold", max_width=CELL_WIDTH)
     for figure in figures:
@@ -308,8 +292,9 @@ def text(value: str) -> str:
 
 
 def lines_of(items: Iterable[object], prefix: str) -> str:
-    """One line for each item."""
-    return "".join(f"{prefix}: {text(' '.join(str(item).splitlines()))}\n" for item in items)
+    """One line for each item, which may bring its prefix along."""
+    lines = (text(" ".join(str(item).splitlines())) for item in items)
+    return "".join(f"{line}\n" if line.startswith(prefix) else f"{prefix}: {line}\n" for line in lines)
 
 
 def money(value: float) -> str:

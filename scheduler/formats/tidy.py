@@ -84,7 +84,7 @@ class PriceFile:
     rows: dict[str, tuple[Row, ...]]
 
     def over(self, horizon: Horizon, zone: str, mean_of_finer: bool = False) -> PriceSeries:
-        """The prices of a zone for a horizon: coarser ones are held, finer ones, if permitted, left as they are."""
+        """The prices of a zone for a horizon: coarser ones held, finer ones as they are, if permitted."""
         found = self.between(zone, horizon.start_utc, horizon.end_utc)
         if found.step_minutes >= horizon.step_minutes:
             return found.held_over(horizon)
@@ -112,9 +112,7 @@ class PriceFile:
         starts = [row.start_utc for row in rows]
         first = bisect_right(starts, start_utc) - 1  # its interval may have begun before
         if first < 0:
-            raise self._wrong(
-                rows[0], zone, f"is its first price, and the horizon starts at {start_utc:{MINUTE}}"
-            )
+            raise self._wrong(rows[0], zone, f"is its first price, and the horizon starts at {start_utc:{MINUTE}}")
         last = bisect_left(starts, end_utc) - 1
         step = self._step(rows, first, last)
         if starts[first].timestamp() % step.total_seconds():
@@ -136,9 +134,7 @@ class PriceFile:
         step = min((row.start_utc - before.start_utc for before, row in pairwise(near)), default=timedelta(0))
         if step not in STEPS:
             known = step or "not known from one row"
-            raise InvalidFileError(
-                f"{self.name}:{rows[first].number}: the step must be 15 or 60 minutes, is {known}"
-            )
+            raise InvalidFileError(f"{self.name}:{rows[first].number}: the step must be 15 or 60 minutes, is {known}")
         return step
 
     def _wrong(self, row: Row, zone: str, message: str) -> InvalidFileError:
