@@ -19,7 +19,10 @@ MAX_COUNT = 100_000
 
 @dataclass(frozen=True)
 class Horizon:
-    """``count`` intervals of ``step_minutes`` from ``start_utc``; state sits on the count + 1 boundaries, flows on the intervals."""
+    """``count`` intervals of ``step_minutes`` from ``start_utc``.
+
+    State sits on the count + 1 boundaries, flows on the intervals.
+    """
 
     start_utc: datetime
     step_minutes: int

@@ -50,7 +50,7 @@ class Stage(Enum):
 
 @dataclass(frozen=True, eq=False)
 class Mining:
-    """What a hash earns: income per PH/s and day before the pool fee, and the share that the pool keeps (facts D1, E1)."""
+    """What a hash earns: income per PH/s and day before the pool fee, and the pool's share of it (facts D1, E1)."""
 
     hashprice_per_ph_day: Floats  # [T]
     pool_fee_frac: float = 0.0
@@ -137,11 +137,15 @@ class Problem:
         for s, site in enumerate(self.sites):
             at = f"{path}.sites[{s}]"
             if site.zone_eic and len(site.zone_eic) != 16:
-                yield Violation(f"{at}.zone_eic", "length", f"an EIC has 16 characters, {site.zone_eic!r} has {len(site.zone_eic)}")
+                yield Violation(
+                    f"{at}.zone_eic", "length", f"an EIC has 16 characters, {site.zone_eic!r} has {len(site.zone_eic)}"
+                )
             if site.connection is not None:
                 yield from site.connection.violations(f"{at}.connection")
                 if site.id not in traded:
-                    yield Violation(f"{at}.connection", "market", "no energy market covers this connected site: name one")
+                    yield Violation(
+                        f"{at}.connection", "market", "no energy market covers this connected site: name one"
+                    )
             yield from site.tariff.violations(f"{at}.tariff")
             for a, asset in enumerate(site.assets):
                 asset_at = f"{at}.assets[{a}]"
@@ -159,7 +163,9 @@ class Problem:
                 if named is None:
                     yield Violation(f"{at}.site_ids[{i}]", "reference", f"there is no site {site_id!r}")
                 elif named.connection is None:
-                    yield Violation(f"{at}.site_ids[{i}]", "island", f"site {site_id!r} has no connection to trade through")
+                    yield Violation(
+                        f"{at}.site_ids[{i}]", "island", f"site {site_id!r} has no connection to trade through"
+                    )
             if len(set(market.site_ids)) < len(market.site_ids):
                 yield Violation(f"{at}.site_ids", "unique", "a site is named twice")
             yield from market.violations(f"{at}.{market.kind}", self)

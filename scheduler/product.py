@@ -52,4 +52,6 @@ class Product:
             if value is not None:
                 yield from nonnegative(f"{path}.{name}", value)
         if self.rotation_factor is not None and not 1 < self.rotation_factor < float("inf"):
-            yield Violation(f"{path}.rotation_factor", "range", f"must be finite and above 1, is {self.rotation_factor}")
+            yield Violation(
+                f"{path}.rotation_factor", "range", f"must be finite and above 1, is {self.rotation_factor}"
+            )

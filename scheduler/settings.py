@@ -11,7 +11,7 @@ from scheduler.errors import Violation
 
 
 class Strategy(Enum):
-    """Fast is what users get. Plain hands the model exactly as formulated to the solver: the oracle and the yardstick."""
+    """Fast is what users get. Plain hands the model as formulated to the solver: the oracle and the yardstick."""
 
     FAST = "fast"
     PLAIN = "plain"

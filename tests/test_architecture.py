@@ -255,8 +255,6 @@ def test_long_modules_give_their_reason():
     for name, path in own.items():
         text = path.read_text("utf-8")
         lines_count = len(text.splitlines())
-        if lines_count > LONGEST_LINES_COUNT and "Long because" not in (
-            ast.get_docstring(ast.parse(text)) or ""
-        ):
+        if lines_count > LONGEST_LINES_COUNT and "Long because" not in (ast.get_docstring(ast.parse(text)) or ""):
             unexplained[name] = lines_count
     assert not unexplained, 'over 400 lines without "Long because ..." in the docstring of the module'

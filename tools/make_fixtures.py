@@ -40,9 +40,7 @@ def differing(only: str, write: bool) -> list[str]:
 
 def main() -> int:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true", help="change nothing, only compare")
     parser.add_argument("--only", default="", help="fixtures whose name begins so, such as toy/")
     options = parser.parse_args()
