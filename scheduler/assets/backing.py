@@ -50,7 +50,12 @@ def options_of(group: MinerGroup, demand: Demand) -> Iterator[Option]:
             continue
         share = _counted_share(group, product, a, back, step_mw)
         if share > 0:
-            times = (60 * mode.dwell_minutes, 60 * other.dwell_minutes, group.moves[a].seconds, group.moves[back].seconds)
+            times = (
+                60 * mode.dwell_minutes,
+                60 * other.dwell_minutes,
+                group.moves[a].seconds,
+                group.moves[back].seconds,
+            )
             slack = product.full_activation_seconds - group.moves[a].seconds
             yield Option(demand, m, target, a, back, step_mw, step_mw * share, slack, max(times))
 
@@ -128,10 +133,16 @@ def limit_backing(group: MinerGroup, ledger: Ledger, backed: list[Backed], count
         here = [one for one in backed if one.option.mode == m]
         if here:
             _fit_on_machines(group, ledger, m, here, count[m], move)
-    for market_id, direction in dict.fromkeys((one.option.demand.market_id, one.option.demand.direction) for one in backed):
+    for market_id, direction in dict.fromkeys(
+        (one.option.demand.market_id, one.option.demand.direction) for one in backed
+    ):
         cap_mw = group.prequalified_mw(market_id, direction)
         if cap_mw < float("inf"):
-            demands = [one for one in backed if (one.option.demand.market_id, one.option.demand.direction) == (market_id, direction)]
+            demands = [
+                one
+                for one in backed
+                if (one.option.demand.market_id, one.option.demand.direction) == (market_id, direction)
+            ]
             terms = [(1.0, mw) for one in demands for _, mw in one.held_mw]
             ledger.rows(f"prequalified[{group.id},{market_id},{direction.value}]", terms, upper=cap_mw)
 
@@ -145,7 +156,9 @@ def _fit_on_machines(group: MinerGroup, ledger: Ledger, m: int, here: list[Backe
     """
     ups = [one for one in here if one.option.demand.direction is Direction.UP]
     downs = [one for one in here if one.option.demand.direction is Direction.DOWN]
-    goes = np.array([[go_together(u.option, d.option) for d in downs] for u in ups], dtype=bool).reshape(len(ups), len(downs))
+    goes = np.array([[go_together(u.option, d.option) for d in downs] for u in ups], dtype=bool).reshape(
+        len(ups), len(downs)
+    )
     classes = _readiness(group, ledger, m, here)
     both: list[tuple[float, Vars]] = []  # slack of the tighter option, machines [T]
     families = [[*(ups[u] for u in some), *(downs[d] for d in others)] for some, others in incompatible_sets(goes)]
@@ -201,9 +214,7 @@ def _count_both(
     return [(max(slack[0][u], slack[1][d]), machines) for u, d, machines in pairs]
 
 
-def _readiness(
-    group: MinerGroup, ledger: Ledger, m: int, here: list[Backed]
-) -> list[tuple[float, list[int], Counts]]:
+def _readiness(group: MinerGroup, ledger: Ledger, m: int, here: list[Backed]) -> list[tuple[float, list[int], Counts]]:
     """Slack, intervals barred by each move, machines [T] barred by the start state: by falling slack, none that says no more."""
     classes: list[tuple[float, list[int], Counts]] = []
     for slack in sorted({one.option.slack_seconds for one in here}, reverse=True):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from enum import Enum
 from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar
 
@@ -19,6 +18,7 @@ from scheduler.assets.backing import (
     limit_backing,
     wakes_per_mw,
 )
+from scheduler.assets.machine import Cohort, Mode, ModeKind, Move, Prequalification
 from scheduler.errors import Violation
 from scheduler.model.idioms import in_transit_frac, shifted, window
 from scheduler.plan import AssetPlan, Backing, CashKind, Stream
@@ -29,60 +29,6 @@ if TYPE_CHECKING:
 
 
 MOST_LUMPY_MACHINES = 60
-
-
-class ModeKind(Enum):
-    """What a machine in a mode does; off and standby are resting."""
-
-    OFF = "off"
-    STANDBY = "standby"
-    MINING = "mining"
-
-
-@dataclass(frozen=True)
-class Mode:
-    """One way in which a machine can run."""
-
-    id: str
-    kind: ModeKind
-    power_w: float  # of one machine at the meter, overhead included
-    hashrate_ths: float = 0.0
-    dwell_minutes: float = 0.0  # once in the mode, a machine stays that long before any move out
-
-    @property
-    def resting(self) -> bool:
-        """Off or standby."""
-        return self.kind is not ModeKind.MINING
-
-
-@dataclass(frozen=True)
-class Move:
-    """A permitted move: the machine counts in the target from its start, and hashes nothing for ``seconds``."""
-
-    from_mode_id: str
-    to_mode_id: str
-    seconds: float = 0.0
-    power_w: float | None = None  # on the way; None: the target mode's
-    wear_cost: float = 0.0
-
-
-@dataclass(frozen=True)
-class Cohort:
-    """Machines that share a state when the horizon starts."""
-
-    mode_id: str
-    count: int
-    minutes_since_move: float = 0.0
-    seconds_until_settled: float = 0.0
-
-
-@dataclass(frozen=True)
-class Prequalification:
-    """Most delivered MW that the group may hold for a market in a direction (symmetric: in each of both)."""
-
-    market_id: str
-    direction: Direction
-    max_mw: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,7 +106,9 @@ class MinerGroup:
             yield from nonnegative(f"{path}.prequalified[{p}].max_mw", entry.max_mw)
             if entry.market_id not in markets:
                 yield Violation(
-                    f"{path}.prequalified[{p}].market_id", "reference", f"there is no reserve market {entry.market_id!r}"
+                    f"{path}.prequalified[{p}].market_id",
+                    "reference",
+                    f"there is no reserve market {entry.market_id!r}",
                 )
         yield from self._availability_violations(path, problem)
 
@@ -171,11 +119,7 @@ class MinerGroup:
         if sum(mode.kind is ModeKind.OFF for mode in self.modes) > 1:
             yield Violation(f"{path}.modes", "unique", "only one mode may be off")
         for m, mode in enumerate(self.modes):
-            yield from nonnegative(f"{path}.modes[{m}].power_w", mode.power_w)
-            yield from nonnegative(f"{path}.modes[{m}].hashrate_ths", mode.hashrate_ths)
-            yield from nonnegative(f"{path}.modes[{m}].dwell_minutes", mode.dwell_minutes)
-            if mode.resting and mode.hashrate_ths:
-                yield Violation(f"{path}.modes[{m}].hashrate_ths", "range", "a resting mode hashes nothing: must be 0")
+            yield from mode.violations(f"{path}.modes[{m}]")
 
     def _move_violations(self, path: str) -> Iterator[Violation]:
         seen: set[tuple[str, str]] = set()
@@ -189,20 +133,14 @@ class MinerGroup:
             if (move.from_mode_id, move.to_mode_id) in seen:
                 yield Violation(at, "unique", f"the move {move.from_mode_id!r} to {move.to_mode_id!r} is named twice")
             seen.add((move.from_mode_id, move.to_mode_id))
-            yield from nonnegative(f"{at}.seconds", move.seconds)
-            yield from nonnegative(f"{at}.wear_cost", move.wear_cost)
-            if move.power_w is not None:
-                yield from nonnegative(f"{at}.power_w", move.power_w)
+            yield from move.violations(at)
 
     def _cohort_violations(self, path: str) -> Iterator[Violation]:
         for c, cohort in enumerate(self.initial_cohorts):
             at = f"{path}.initial_cohorts[{c}]"
             if cohort.mode_id not in self.mode_index:
                 yield Violation(f"{at}.mode_id", "reference", f"there is no mode {cohort.mode_id!r}")
-            if cohort.count < 1:
-                yield Violation(f"{at}.count", "range", f"must be at least 1, is {cohort.count}")
-            yield from nonnegative(f"{at}.minutes_since_move", cohort.minutes_since_move)
-            yield from nonnegative(f"{at}.seconds_until_settled", cohort.seconds_until_settled)
+            yield from cohort.violations(at)
         total = sum(cohort.count for cohort in self.initial_cohorts)
         if total != self.machine_count:
             yield Violation(
@@ -217,7 +155,9 @@ class MinerGroup:
             return
         for t in np.flatnonzero((self.available_count < 0) | (self.available_count > self.machine_count)):
             yield Violation(
-                f"{path}.available_count[{t}]", "range", f"must be 0 to {self.machine_count}, is {self.available_count[t]}"
+                f"{path}.available_count[{t}]",
+                "range",
+                f"must be 0 to {self.machine_count}, is {self.available_count[t]}",
             )
         missing = self.machine_count - self.available_count
         off = next((m for m, mode in enumerate(self.modes) if mode.kind is ModeKind.OFF), None)
@@ -405,7 +345,9 @@ class MinerGroup:
         lost = np.zeros(problem.horizon.count)
         for cohort in self.initial_cohorts:
             shares = in_transit_frac(cohort.seconds_until_settled, problem.horizon.step_seconds)[: len(lost)]
-            lost[: len(shares)] += np.array(shares) * cohort.count * self.modes[self.mode_index[cohort.mode_id]].hashrate_ths
+            lost[: len(shares)] += (
+                np.array(shares) * cohort.count * self.modes[self.mode_index[cohort.mode_id]].hashrate_ths
+            )
         return lost
 
     def extract_backing(self, values: Values, own: MinerGroupVars) -> list[tuple[str, Backing]]:
@@ -426,6 +368,7 @@ class MinerGroup:
                 power_mw[j:] += before * (on_way_w - target.power_w) / W_PER_MW
                 hashrate[j:] -= before * target.hashrate_ths
         return MinerGroupPlan(self.id, power_mw, count, move, hashrate)
+
 
 @dataclass(frozen=True, eq=False)
 class MinerGroupVars:

@@ -17,7 +17,8 @@ from scheduler.problem import Counts, Direction, Floats
 from scheduler.product import Response
 
 if TYPE_CHECKING:
-    from scheduler.assets.miner_group import MinerGroup, Mode, Move
+    from scheduler.assets.machine import Mode, Move
+    from scheduler.assets.miner_group import MinerGroup
     from scheduler.product import Product
 
 W_PER_MW = 1e6

@@ -61,7 +61,9 @@ class EnergyMarket:
         if self.settles_deviation and self.max_deviation_mw is None:
             yield Violation(f"{path}.max_deviation_mw", "required", "state how far the plan may deviate, MW")
         if self.max_deviation_mw is not None and not 0 <= self.max_deviation_mw < float("inf"):
-            yield Violation(f"{path}.max_deviation_mw", "range", f"must be finite and at least 0, is {self.max_deviation_mw}")
+            yield Violation(
+                f"{path}.max_deviation_mw", "range", f"must be finite and at least 0, is {self.max_deviation_mw}"
+            )
         yield from self._neighbour_violations(path, problem)
 
     def _neighbour_violations(self, path: str, problem: Problem) -> Iterator[Violation]:
@@ -114,9 +116,7 @@ class EnergyMarket:
         if self.stage is Stage.CLEARED and self.position_mw is not None:
             ledger.earn_constant(Stream(CashKind.ENERGY, self.id), -self.price_per_mwh * self.position_mw * hours)
         if own.bought_mw is not None:
-            ledger.rows(
-                f"position[{self.id}]", [*meters, (-1.0, own.bought_mw)], lower=position_mw, upper=position_mw
-            )
+            ledger.rows(f"position[{self.id}]", [*meters, (-1.0, own.bought_mw)], lower=position_mw, upper=position_mw)
             for site in sites:
                 stream = Stream(CashKind.ENERGY, self.id, site.id)
                 ledger.earn(stream, ledger.grid_mw[site.id], -self.price_per_mwh * hours)

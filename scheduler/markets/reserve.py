@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from scheduler.errors import Violation
 from scheduler.horizon import Horizon
+from scheduler.markets.block import KW_PER_MW, Bid, Block
 from scheduler.model.component import Demand, Tranche
 from scheduler.plan import BlockPlan, CashKind, MarketPlan, Stream
 from scheduler.problem import Direction, Floats, Problem, Stage, finite, nonnegative, unique_ids
@@ -18,60 +18,6 @@ from scheduler.product import Pricing, Product, Response
 
 if TYPE_CHECKING:
     from scheduler.model.ledger import Ledger, Values, Vars
-
-KW_PER_MW = 1000.0
-
-
-@dataclass(frozen=True)
-class Bid:
-    """A bid that may be submitted for a block."""
-
-    id: str
-    max_kw: int
-    price_per_mw_h: float
-    acceptance_prob: float = 1.0
-    exclusive_group: str = ""
-    parent_bid_id: str = ""
-    indivisible: bool = False
-
-
-@dataclass(frozen=True)
-class Award:
-    """MW won for a block: an obligation, booked in full, less the penalty for what is missing."""
-
-    id: str
-    kw: int
-    price_per_mw_h: float
-    penalty_per_mw_h: float = 0.0
-    buy_back_per_mw_h: float | None = None
-
-
-@dataclass(frozen=True)
-class Block:
-    """A run of intervals that is bought as one, on the horizon's grid; it may reach beyond the horizon."""
-
-    id: str
-    start_utc: datetime
-    end_utc: datetime
-    price_per_mw_h: float | None = None  # money per MW and real hour; None: takes no offers without bids
-    max_kw: int | None = None  # awards included; None: unlimited
-    bids: tuple[Bid, ...] = ()
-    awards: tuple[Award, ...] = ()
-
-    @property
-    def awarded_kw(self) -> int:
-        """All awards together."""
-        return sum(award.kw for award in self.awards)
-
-    def intervals(self, horizon: Horizon) -> range:
-        """The horizon's intervals inside the block."""
-        start, end = horizon.index_of(self.start_utc), horizon.index_of(self.end_utc)
-        assert start is not None and end is not None, "blocks off the grid are refused"
-        return range(max(0, start), min(horizon.count, end))
-
-    def is_cut(self, horizon: Horizon) -> bool:
-        """Whether it reaches beyond the horizon: then it takes no offers."""
-        return self.start_utc < horizon.start_utc or self.end_utc > horizon.end_utc
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,10 +37,14 @@ class Activation:
         """Everything that is wrong with it."""
         yield from nonnegative(f"{path}.expected_frac", self.expected_frac)
         for t in np.flatnonzero(self.expected_frac > 1):
-            yield Violation(f"{path}.expected_frac.values[{t}]", "range", f"must be at most 1, is {self.expected_frac[t]}")
+            yield Violation(
+                f"{path}.expected_frac.values[{t}]", "range", f"must be at most 1, is {self.expected_frac[t]}"
+            )
         yield from nonnegative(f"{path}.calls_per_hour", self.calls_per_hour)
         if product.response is Response.SIGNAL and self.calls_per_hour.any():
-            yield Violation(f"{path}.calls_per_hour", "response", "belongs to called products, and this one follows a signal")
+            yield Violation(
+                f"{path}.calls_per_hour", "response", "belongs to called products, and this one follows a signal"
+            )
         yield from finite(f"{path}.price_per_mwh", self.price_per_mwh)
 
 
@@ -149,7 +99,9 @@ class ReserveMarket:
         for name, instant in (("start", block.start_utc), ("end", block.end_utc)):
             if horizon.index_of(instant) is None:
                 on_grid = False
-                yield Violation(f"{path}.{name}", "grid", f"is off the horizon's grid of {horizon.step_minutes} minutes")
+                yield Violation(
+                    f"{path}.{name}", "grid", f"is off the horizon's grid of {horizon.step_minutes} minutes"
+                )
         if block.end_utc <= block.start_utc:
             yield Violation(f"{path}.end", "range", "must lie after the start")
         elif on_grid and not block.intervals(horizon):
@@ -162,39 +114,8 @@ class ReserveMarket:
             yield Violation(f"{path}.max_kw", "range", f"must be at least 0, is {block.max_kw}")
         yield from unique_ids(f"{path}.awards", [award.id for award in block.awards])
         for a, award in enumerate(block.awards):
-            at = f"{path}.awards[{a}]"
-            if award.kw <= 0:
-                yield Violation(f"{at}.kw", "range", f"must be above 0, is {award.kw}")
-            yield from finite(f"{at}.price_per_mw_h", award.price_per_mw_h)
-            yield from nonnegative(f"{at}.penalty_per_mw_h", award.penalty_per_mw_h)
-            if award.buy_back_per_mw_h is not None:
-                yield from finite(f"{at}.buy_back_per_mw_h", award.buy_back_per_mw_h)
-        yield from self._bid_violations(path, block)
-
-    def _bid_violations(self, path: str, block: Block) -> Iterator[Violation]:
-        yield from unique_ids(f"{path}.bids", [bid.id for bid in block.bids])
-        ids = {bid.id: bid for bid in block.bids}
-        smallest, step = self.product.smallest_bid_kw, self.product.step_kw
-        for b, bid in enumerate(block.bids):
-            at = f"{path}.bids[{b}]"
-            if bid.max_kw < smallest:
-                yield Violation(f"{at}.max_kw", "range", f"is below the smallest bid of {smallest} kW")
-            elif bid.indivisible and step > 0 and (bid.max_kw - smallest) % step:
-                yield Violation(f"{at}.max_kw", "step", f"an indivisible bid is {smallest} kW plus steps of {step} kW")
-            yield from finite(f"{at}.price_per_mw_h", bid.price_per_mw_h)
-            if not 0 <= bid.acceptance_prob <= 1:
-                yield Violation(f"{at}.acceptance_prob", "range", f"must be in [0, 1], is {bid.acceptance_prob}")
-            if bid.parent_bid_id:
-                if bid.parent_bid_id not in ids:
-                    yield Violation(f"{at}.parent_bid_id", "reference", f"the block has no bid {bid.parent_bid_id!r}")
-                elif _has_loop(bid, ids):
-                    yield Violation(f"{at}.parent_bid_id", "loop", "is its own parent in the end")
-        ladder = sorted(enumerate(block.bids), key=lambda item: (item[1].price_per_mw_h, -item[1].acceptance_prob))
-        for (_, cheaper), (b, dearer) in zip(ladder, ladder[1:], strict=False):
-            if dearer.acceptance_prob > cheaper.acceptance_prob:
-                yield Violation(
-                    f"{path}.bids[{b}].acceptance_prob", "ladder", f"is above that of the cheaper bid {cheaper.id!r}"
-                )
+            yield from award.violations(f"{path}.awards[{a}]")
+        yield from block.bid_violations(path, self.product)
 
     def demands(self, problem: Problem) -> tuple[Demand, ...]:
         """What it asks of the sites, by direction."""
@@ -404,13 +325,3 @@ class _Held:
             stream = Stream(CashKind.ACTIVATION, demand.market_id, claim.site_id, claim.asset_id, demand.direction)
             money = demand.price_per_mwh * demand.expected_frac * claim.tranche.chance * self.ledger.hours
             self.ledger.earn(stream, claim.mw, money)
-
-
-def _has_loop(bid: Bid, ids: dict[str, Bid]) -> bool:
-    seen = {bid.id}
-    while bid.parent_bid_id in ids:
-        bid = ids[bid.parent_bid_id]
-        if bid.id in seen:
-            return True
-        seen.add(bid.id)
-    return False

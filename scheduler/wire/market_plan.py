@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import cast
 
-from scheduler.markets.reserve import Block, ReserveMarket
+from scheduler.markets.block import Block
+from scheduler.markets.reserve import ReserveMarket
 from scheduler.model.component import MarketComponent
 from scheduler.plan import Backing, BlockPlan, MarketPlan
 from scheduler.problem import Direction, Floats, Problem

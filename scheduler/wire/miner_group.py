@@ -4,15 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from scheduler.assets.miner_group import (
-    Cohort,
-    MinerGroup,
-    MinerGroupPlan,
-    Mode,
-    ModeKind,
-    Move,
-    Prequalification,
-)
+from scheduler.assets.machine import Cohort, Mode, ModeKind, Move, Prequalification
+from scheduler.assets.miner_group import MinerGroup, MinerGroupPlan
 from scheduler.horizon import Horizon
 from scheduler.plan import AssetPlan
 from scheduler.problem import Counts, Direction

@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 
 from scheduler.horizon import Horizon
-from scheduler.markets.reserve import Activation, Award, Bid, Block, ReserveMarket
+from scheduler.markets.block import Award, Bid, Block
+from scheduler.markets.reserve import Activation, ReserveMarket
 from scheduler.problem import Direction, Floats, Stage
 from scheduler.product import Pricing, Product, Response
 from scheduler.v1 import problem_pb2 as v1
