@@ -1,4 +1,7 @@
-"""How machines back reserve: which moves may, which of them go together, and what is held (formulation 5, docs/decisions/0001)."""
+"""How machines back reserve: which moves may, which go together, and what is held (formulation 5).
+
+Readings where the formulation leaves room: docs/decisions/0001.
+"""
 
 from __future__ import annotations
 
@@ -82,7 +85,7 @@ def _counted_share(group: MinerGroup, product: Product, a: int, back: int, step_
 
 
 def go_together(up: Option, down: Option) -> bool:
-    """Whether one machine may back both: dwells, moves and ways back of both are at most the smaller activation time."""
+    """Whether one machine may back both: dwells, moves, ways back of both are at most the smaller activation time."""
     smaller = min(up.demand.product.full_activation_seconds, down.demand.product.full_activation_seconds)
     return max(up.quickest_seconds, down.quickest_seconds) <= smaller
 
@@ -150,9 +153,9 @@ def limit_backing(group: MinerGroup, ledger: Ledger, backed: list[Backed], count
 def _fit_on_machines(group: MinerGroup, ledger: Ledger, m: int, here: list[Backed], count: Vars, move: Vars) -> None:
     """Machines behind the options of mode m fit on those that are there, available and ready in time.
 
-    Ready for a slack: dwell over, and on their way for no longer than the slack. A machine backs one option of a family of rivals, so for
-    each family and slack, back of those with at most that slack <= ready machines (Hall, Koenig). Where that is not exact, a count of
-    the machines that back both ways says it (docs/decisions/0001).
+    Ready for a slack: dwell over, and on their way for no longer than the slack. A machine backs one option of a family
+    of rivals, so for each family and slack, back of those with at most that slack <= ready machines (Hall, Koenig).
+    Where that is not exact, a count of the machines that back both ways says it (docs/decisions/0001).
     """
     ups = [one for one in here if one.option.demand.direction is Direction.UP]
     downs = [one for one in here if one.option.demand.direction is Direction.DOWN]
@@ -167,8 +170,9 @@ def _fit_on_machines(group: MinerGroup, ledger: Ledger, m: int, here: list[Backe
     absent = group.least_count(ledger.intervals)[m]
     for i, family in enumerate(families):
         name = f"[{group.id},{m},{i}]"
-        terms: list[Term] = [(1.0, one.count) for one in family] + [(-1.0, machines) for _, machines in both]
-        busy = np.not_equal(np.stack([one.count for one in family], axis=1), None).any(axis=1)
+        terms: list[Term] = [*((1.0, one.count) for one in family), *((-1.0, machines) for _, machines in both)]
+        counts = np.stack([one.count for one in family], axis=1)
+        busy = np.array([any(variable is not None for variable in row) for row in counts], dtype=bool)
         out = busy & (absent > 0)
         if out.any():
             rows = [(c, v[out]) for c, v in [*terms, (-1.0, count)]]
@@ -182,8 +186,10 @@ def _fit_on_machines(group: MinerGroup, ledger: Ledger, m: int, here: list[Backe
 
 
 def _has_open_path(ups: list[Backed], downs: list[Backed], goes: NDArray[np.bool_]) -> bool:
-    """A path of options x-u-d-y in which neighbours go together, x and y do not, and u and d are the tighter ones: the only shape in
-    which the rows of families and slacks are known to let too much through."""
+    """A path of options x-u-d-y in which neighbours go together, x and y do not, and u and d are the tighter ones.
+
+    The only shape in which the rows of families and slacks are known to let too much through.
+    """
     up_slack, down_slack = ([one.option.slack_seconds for one in side] for side in (ups, downs))
     for u, d in np.argwhere(goes):
         tighter = max(up_slack[u], down_slack[d])
@@ -215,7 +221,10 @@ def _count_both(
 
 
 def _readiness(group: MinerGroup, ledger: Ledger, m: int, here: list[Backed]) -> list[tuple[float, list[int], Counts]]:
-    """Slack, intervals barred by each move, machines [T] barred by the start state: by falling slack, none that says no more."""
+    """Slack, intervals barred by each move, machines [T] barred by the start state.
+
+    By falling slack, none that says no more.
+    """
     classes: list[tuple[float, list[int], Counts]] = []
     for slack in sorted({one.option.slack_seconds for one in here}, reverse=True):
         barred = [_barred_intervals(group, ledger, m, a, slack) for a in range(len(group.moves))]
@@ -257,7 +266,10 @@ def wakes_per_mw(group: MinerGroup, option: Option) -> float:
 
 
 def earn_calls(group: MinerGroup, ledger: Ledger, site: Site, backed: Backed, income: Floats) -> None:
-    """What expected calls change of mining and wear; ``income`` [T] is that of 1 TH/s in an interval (formulation 7; facts E6)."""
+    """What expected calls change of mining and wear (formulation 7; facts E6).
+
+    ``income`` [T] is that of 1 TH/s in an interval.
+    """
     option, demand = backed.option, backed.option.demand
     mode, target = group.modes[option.mode], group.modes[option.target]
     there, back = group.moves[option.move], group.moves[option.back]

@@ -189,13 +189,17 @@ class MinerGroup:
             yield Violation(
                 f"{path}.available_count[{t}]",
                 "locked",
-                f"{missing[t]} machines must be off in interval {t} ({problem.horizon.boundary_utc(int(t)):%Y-%m-%d %H:%M}Z), "
+                f"{missing[t]} machines must be off in interval {t} "
+                f"({problem.horizon.boundary_utc(int(t)):%Y-%m-%d %H:%M}Z), "
                 f"the locks of the start state let {reachable[t]} get there: raise it or mend initial_cohorts",
                 float(missing[t] - reachable[t]),
             )
 
     def locks(self, step_minutes: int) -> list[int]:
-        """Per move, intervals in which a machine that made it stays in the target: ceil of dwell and of the move, at least one."""
+        """Per move, intervals in which a machine that made it stays in the target.
+
+        Ceil of dwell and of the move, at least one.
+        """
         return [
             max(
                 1,
@@ -214,7 +218,7 @@ class MinerGroup:
         )
 
     def _intervals_to_off(self, off: int, step_minutes: int) -> dict[int, float]:
-        """Per mode from which off can be reached, intervals on the way there, once free to move: shortest path over locks."""
+        """Per mode from which off can be reached, intervals on the way, once free to move: shortest over locks."""
         locks = self.locks(step_minutes)
         on_the_way = {off: 0.0}
         for _ in self.modes:  # Bellman and Ford: as many rounds as modes at most
@@ -288,7 +292,10 @@ class MinerGroup:
             ledger.rows(f"flow[{self.id},{m}]", terms, lower=start, upper=start)
 
     def _lock(self, ledger: Ledger, own: MinerGroupVars) -> None:
-        """Entries whose lock still runs are still there (Rajan and Takriti 2005, per move). At least the interval of the move."""
+        """Entries whose lock still runs are still there (Rajan and Takriti 2005, per move).
+
+        At least the interval of the move.
+        """
         step = ledger.problem.horizon.step_minutes
         locks = self.locks(step)
         for m, mode in enumerate(self.modes):

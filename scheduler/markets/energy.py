@@ -1,4 +1,4 @@
-"""A market for energy: open, we buy at a forecast; cleared, the position is fixed and deviations are settled (formulation 6)."""
+"""A market for energy (formulation 6): open, we buy at a forecast; cleared, deviations from a position are settled."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class EnergyMarket:
-    """Prices per MWh; a cleared market has a position, and one of a site's cleared markets the long and short prices."""
+    """Prices per MWh; a cleared market has a position, one of a site's cleared markets the long and short prices."""
 
     kind: ClassVar[str] = "energy"
 
@@ -67,7 +67,7 @@ class EnergyMarket:
         yield from self._neighbour_violations(path, problem)
 
     def _neighbour_violations(self, path: str, problem: Problem) -> Iterator[Violation]:
-        """A site's energy markets cover the same sites; one at most is open; if none is, exactly one settles deviations."""
+        """A site's energy markets cover the same sites; at most one is open; if none is, one settles deviations."""
         mine = problem.site_ids_of(self)
         neighbours = self._peers(problem)
         at = path.removesuffix(f".{self.kind}")
@@ -82,7 +82,8 @@ class EnergyMarket:
             yield Violation(
                 f"{path}.short_price_per_mwh",
                 "required",
-                f"no energy market of its sites is open: exactly one must carry the long and short prices, {settling} do",
+                "no energy market of its sites is open: exactly one must carry the long and short prices, "
+                f"{settling} do",
             )
         if len({site.zone_eic for site in problem.sites_of(self)}) > 1:
             yield Violation(f"{at}.site_ids", "zone", "its sites lie in different price zones: use one market per zone")
@@ -92,13 +93,13 @@ class EnergyMarket:
         return ()
 
     def declare(self, ledger: Ledger) -> EnergyVars:
-        """Declares what is bought (open), or the deviation from the positions (where it settles them and none is open)."""
+        """Declares what is bought (open), or the deviation from the positions that it settles (none is open)."""
         peers = self._peers(ledger.problem)
         if self.stage is Stage.OPEN:
             return EnergyVars(bought_mw=ledger.variables(f"bought[{self.id}]", ledger.intervals, lower=-np.inf))
         if not self.settles_deviation or any(peer.stage is Stage.OPEN for peer in peers):
             return EnergyVars()
-        most = self.max_deviation_mw
+        most = np.inf if self.max_deviation_mw is None else self.max_deviation_mw
         shape = ledger.intervals
         return EnergyVars(
             short_mw=ledger.variables(f"short[{self.id}]", shape, upper=most),

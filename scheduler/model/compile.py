@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pyomo.environ as pyo
 from numpy.typing import NDArray
+from pyomo.core.expr.numeric_expr import LinearExpression
 from pyomo.repn.plugins.standard_form import LinearStandardFormCompiler
 from scipy.sparse import csc_array, vstack
 
@@ -19,7 +20,7 @@ from scheduler.problem import Floats
 
 @dataclass(frozen=True, eq=False)
 class Matrix:
-    """row_lower <= matrix @ x <= row_upper, lower <= x <= upper, some of x whole; money @ x + constant is to be maximised."""
+    """row_lower <= matrix @ x <= row_upper, lower <= x <= upper, some of x whole; most money @ x + constant."""
 
     ledger: Ledger
     column_of: dict[int, int]  # id of a variable -> column
@@ -105,6 +106,34 @@ def compile_matrix(ledger: Ledger) -> Matrix:
         money,
         float(sum(amount.sum() for amount in ledger.constants.values())),
     )
+
+
+def model_with_money(ledger: Ledger) -> pyo.ConcreteModel:
+    """The Pyomo model that `compile_matrix` reads, with the bounds on its variables and all money as its objective.
+
+    For solvers other than ours: with them a test proves that matrix and costs were handed over as they stand here.
+    """
+    for bounds in ledger.bounds:
+        for variable, lower, upper in zip(bounds.variables, bounds.lower, bounds.upper, strict=True):
+            variable.setlb(float(lower) if np.isfinite(lower) else None)
+            variable.setub(float(upper) if np.isfinite(upper) else None)
+    terms = [
+        (float(money), variable)
+        for earning in ledger.earnings
+        for money, variable in zip(earning.coefficients, earning.variables, strict=True)
+        if variable is not None and money != 0.0
+    ]
+    if hasattr(ledger.model, "nothing"):
+        ledger.model.nothing.deactivate()
+    ledger.model.money = pyo.Objective(
+        expr=LinearExpression(
+            constant=float(sum(amount.sum() for amount in ledger.constants.values())),
+            linear_coefs=[money for money, _ in terms],
+            linear_vars=[variable for _, variable in terms],
+        ),
+        sense=pyo.maximize,
+    )
+    return ledger.model
 
 
 def _columns(column_of: dict[int, int], variables: NDArray[np.object_]) -> NDArray[np.int64]:

@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Tranche:
-    """MW of a market that share one chance of acceptance: all with chance 1 under the key ("", ""), each other bid under its own."""
+    """MW of a market that share one chance of acceptance.
+
+    All with chance 1 go under the key ("", ""), each other bid under its own.
+    """
 
     key: tuple[str, str]  # block and bid
     chance: float
@@ -47,7 +50,8 @@ class Demand:
     @property
     def active(self) -> NDArray[np.bool_]:
         """[T] intervals in which anything can be held."""
-        return np.logical_or.reduce([tranche.active for tranche in self.tranches])
+        active: NDArray[np.bool_] = np.logical_or.reduce([tranche.active for tranche in self.tranches])
+        return active
 
 
 class AssetComponent(Protocol):
@@ -62,7 +66,7 @@ class AssetComponent(Protocol):
         """Everything that is wrong with it, with the path of each field."""
 
     def declare(self, ledger: Ledger, site: Site) -> Any:
-        """Declares its variables, injects its power, claims reserve; what it returns is handed back below as ``own``."""
+        """Declares its variables, injects its power, claims reserve; what it returns comes back below as ``own``."""
 
     def constrain(self, ledger: Ledger, site: Site, own: Any) -> None:
         """Adds its own rows and what it earns."""

@@ -20,9 +20,10 @@ def shifted(variables: Vars, steps: int) -> Vars:
 
 
 def window(variables: Vars, steps: int) -> Vars:
-    """[T, steps] the variables of this interval and of the ``steps`` - 1 before it: those whose lock of ``steps`` still runs.
+    """[T, steps] the variables of this interval and of the ``steps`` - 1 before it: their lock of ``steps`` still runs.
 
-    Rajan and Takriti 2005, minimum up and down times."""
+    Rajan and Takriti 2005, minimum up and down times.
+    """
     return np.stack([shifted(variables, j) for j in range(steps)], axis=1)
 
 
@@ -40,8 +41,9 @@ def incompatible_sets(
 ) -> list[tuple[list[int], list[int]]]:
     """Maximal sets (ups, downs) in which no up goes with any down, for ``compatible`` [ups, downs].
 
-    A machine backs at most one option of such a set. By Koenig's theorem these sets are all the rows needed: machines that back ups and
-    downs at once form a matching of the compatible pairs. Found as the closed sets of the relation "does not go with".
+    A machine backs at most one option of such a set. By Koenig's theorem these sets are all the rows needed: machines
+    that back ups and downs at once form a matching of the compatible pairs. Found as the closed sets of the relation
+    "does not go with".
     """
     ups, downs = compatible.shape
     closed: set[frozenset[int]] = {frozenset(range(ups))}
@@ -50,6 +52,7 @@ def incompatible_sets(
         closed |= {members & apart for members in closed}
     found: dict[tuple[Any, Any], None] = {}
     for members in sorted(closed, key=lambda s: (-len(s), sorted(s))):
-        with_them = [d for d in range(downs) if not compatible[sorted(members), d].any()] if members else list(range(downs))
+        chosen = sorted(members)
+        with_them = [d for d in range(downs) if not (chosen and compatible[chosen, d].any())]
         found[(tuple(sorted(members)), tuple(with_them))] = None
     return [(list(u), list(d)) for u, d in found]

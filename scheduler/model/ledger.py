@@ -1,7 +1,7 @@
 """Where components meet: power injected at sites, MW claimed for reserve, money earned by named stream.
 
-A component sees its own variables and the ledger, nothing else. Variables travel as object arrays of Pyomo variables, shape [T]
-unless said, in which None stands for "no variable here": rows skip it, its value is zero.
+A component sees its own variables and the ledger, nothing else. Variables travel as object arrays of Pyomo variables,
+shape [T] unless said, in which None stands for "no variable here": rows skip it, its value is zero.
 """
 
 from __future__ import annotations
@@ -126,14 +126,17 @@ class Ledger:
     def rows(
         self, name: str, terms: Sequence[Term], *, lower: ArrayLike | None = None, upper: ArrayLike | None = None
     ) -> None:
-        """One row for each position of the terms' first axis: lower <= sum of terms <= upper. Rows without variables or bounds are dropped."""
+        """One row for each position of the terms' first axis: lower <= sum of terms <= upper.
+
+        Rows without variables or bounds are dropped.
+        """
         if not terms:
             return
         columns, factors = _side_by_side(terms)
         count = len(columns)
         low = _listed(lower, count)
         high = _listed(upper, count)
-        bodies: list[tuple[float | None, LinearExpression, float | None]] = []
+        bodies: list[tuple[Any, ...]] = []  # (body, value) or (least, body, most)
         for r, (row, coefficients) in enumerate(zip(columns, factors, strict=True)):
             kept = [(c, v) for c, v in zip(coefficients, row, strict=True) if v is not None and c != 0.0]
             if low[r] is None and high[r] is None:
@@ -178,7 +181,10 @@ def _side_by_side(terms: Sequence[Term]) -> tuple[list[list[Any]], list[list[flo
 def _listed(bound: ArrayLike | None, count: int) -> list[float | None]:
     if bound is None:
         return [None] * count
-    return [None if np.isinf(value) else value for value in np.broadcast_to(np.asarray(bound, dtype=float), (count,)).tolist()]
+    return [
+        None if np.isinf(value) else value
+        for value in np.broadcast_to(np.asarray(bound, dtype=float), (count,)).tolist()
+    ]
 
 
 @dataclass(frozen=True, eq=False)

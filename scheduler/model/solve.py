@@ -1,4 +1,7 @@
-"""HiGHS, with its traps closed: both statuses are read every time, no answer is never taken for "infeasible", NaN never gets in."""
+"""HiGHS, with its traps closed.
+
+Both statuses are read every time, no answer is never taken for "infeasible", NaN never gets in.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ from scheduler.model.compile import Matrix
 from scheduler.problem import Floats
 
 THREADS = 2
-"""One value for the life of a process: HiGHS fixes it at its first solve and later answers another with status "Not Set"."""
+"""One value for the life of a process: HiGHS fixes it at its first solve, and answers another with status "Not Set"."""
 
 Incumbent = Callable[[float, float | None], None]
 """Called with the money of a better solution and the bound, None while it is infinite."""
@@ -45,7 +48,7 @@ class _QuietHighs(highspy.Highs):
 
     def enableCallbacks(self) -> None:  # noqa: N802 - the library's name
         self.silent()
-        super().enableCallbacks()
+        super().enableCallbacks()  # type: ignore[no-untyped-call]
 
 
 class Solver:
@@ -53,7 +56,7 @@ class Solver:
 
     def __init__(self, matrix: Matrix, *, relaxed: bool = False, seed: int = 0) -> None:
         self._columns = matrix.matrix.shape[1]
-        self._highs = _QuietHighs()
+        self._highs = _QuietHighs()  # type: ignore[no-untyped-call]
         self._set("threads", THREADS)
         self._set("random_seed", seed)
         lp = highspy.HighsLp()
@@ -99,16 +102,22 @@ class Solver:
         at = columns.astype(np.int32)
         self._demand(self._highs.addRow(-np.inf, upper, len(at), at, coefficients), "adding a row")
 
-    def solve(
-        self, *, rel_gap: float, abs_gap: float, seconds: float, on_incumbent: Incumbent | None = None
-    ) -> Result:
+    def start_from(self, x: Floats) -> None:
+        """[columns] a solution to begin with; one that does not fit is dropped by HiGHS."""
+        start = highspy.HighsSolution()
+        start.col_value = x.tolist()
+        self._demand(self._highs.setSolution(start), "a solution to start from")
+
+    def solve(self, *, rel_gap: float, abs_gap: float, seconds: float, on_incumbent: Incumbent | None = None) -> Result:
         """Solves within about ``seconds`` (the limit is soft: who needs a hard one ends the process)."""
         self._set("mip_rel_gap", rel_gap)
         self._set("mip_abs_gap", abs_gap)
         self._set("time_limit", max(0.01, seconds) + self._highs.getRunTime())
         if on_incumbent is not None:
             self._highs.cbMipImprovingSolution.subscribe(
-                lambda event: on_incumbent(event.data_out.objective_function_value, _finite(event.data_out.mip_dual_bound))
+                lambda event: on_incumbent(
+                    event.data_out.objective_function_value, _finite(event.data_out.mip_dual_bound)
+                )
             )
         status = self._highs.run()
         outcome = self._highs.getModelStatus()
@@ -127,7 +136,8 @@ class Solver:
             return Result(Outcome.INFEASIBLE, None, None, None)
         if outcome in (known.kTimeLimit, known.kInterrupt, known.kSolutionLimit):
             return Result(Outcome.LIMIT, x, objective, bound if is_mip else None)
-        raise SolverError(f"HiGHS ended with {self._highs.modelStatusToString(outcome)}, which says nothing about the problem")
+        words = self._highs.modelStatusToString(outcome)
+        raise SolverError(f"HiGHS ended with {words}, which says nothing about the problem")
 
 
 def _finite(value: float) -> float | None:

@@ -1,9 +1,9 @@
 """Fast: decide what matters first, then round the machines around it (formulation 10).
 
-With thousands of machines the integrality of a count is worth one machine, that of an offer a whole step. So the offers (and the few large
-machines) are decided with all other counts relaxed: this is a relaxation of the whole problem, and its bound is a true bound. Then machines
-are rounded near the relaxed solution with the offers as they are, in neighbourhoods that grow; if none is good enough for the
-bound, branch and cut on the whole model has the last word.
+With thousands of machines the integrality of a count is worth one machine, that of an offer a whole step. So the offers
+(and the few large machines) are decided with all other counts relaxed: this is a relaxation of the whole problem, and
+its bound is a true bound. Then machines are rounded near the relaxed solution with the offers as they are, in
+neighbourhoods that grow; if none is good enough for the bound, branch and cut on the whole model has the last word.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def fast(matrix: Matrix, options: SolveOptions, clock: Clock, on_incumbent: Incu
                 on_incumbent(best[1], relaxed.bound)
         if best is not None and proven(best[1], relaxed.bound, options):
             return Result(Outcome.OPTIMAL, best[0], best[1], relaxed.bound)
-    last = plain(matrix, options, clock, on_incumbent)
+    last = plain(matrix, options, clock, on_incumbent, start=None if best is None else best[0])
     if last.outcome is Outcome.INFEASIBLE:
         return last
     bound = min(value for value in (relaxed.bound, last.bound) if value is not None)
@@ -61,7 +61,7 @@ def fast(matrix: Matrix, options: SolveOptions, clock: Clock, on_incumbent: Incu
 def _round_machines(
     matrix: Matrix, x: Floats, radius: int, options: SolveOptions, clock: Clock
 ) -> tuple[Floats, float] | None:
-    """Whole machines within ``radius`` of the relaxed counts, coarse integers as they are; None where there are none."""
+    """Whole machines within ``radius`` of the relaxed counts, coarse integers as they are; None: there are none."""
     near = np.flatnonzero(matrix.integer)
     lower, upper = matrix.lower.copy(), matrix.upper.copy()
     lower[near] = np.maximum(lower[near], np.floor(x[near] + WHOLE) - radius)

@@ -1,4 +1,7 @@
-"""Plain: the model exactly as formulated, every machine count whole, handed to HiGHS as it is. The oracle and the yardstick."""
+"""Plain: the model exactly as formulated, every machine count whole, handed to HiGHS as it is.
+
+The oracle of the tests and the yardstick of the bench.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +11,22 @@ from scheduler.errors import SolverError
 from scheduler.model.compile import Matrix
 from scheduler.model.solve import Clock, Incumbent, Result, Solver
 from scheduler.model.strategy.search import with_whole_counts
+from scheduler.problem import Floats
 from scheduler.settings import SolveOptions
 
 
-def plain(matrix: Matrix, options: SolveOptions, clock: Clock, on_incumbent: Incumbent | None = None) -> Result:
-    """The most money, by branch and cut on the whole model."""
+def plain(
+    matrix: Matrix,
+    options: SolveOptions,
+    clock: Clock,
+    on_incumbent: Incumbent | None = None,
+    start: Floats | None = None,
+) -> Result:
+    """The most money, by branch and cut on the whole model; ``start`` is a solution to begin with."""
     solver = Solver(matrix, seed=options.seed)
     solver.set_costs(matrix.money, matrix.constant, maximise=True)
+    if start is not None:
+        solver.start_from(start)
     result = solver.solve(
         rel_gap=options.rel_gap, abs_gap=options.abs_gap, seconds=clock.left_seconds, on_incumbent=on_incumbent
     )
