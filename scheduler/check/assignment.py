@@ -65,7 +65,7 @@ def unassignable(options: Sequence[Option], back: Counts, ready_count: Callable[
     for c, inside in enumerate(within):
         at = np.flatnonzero(need[c] > 0)
         if at.size:
-            bad[at] |= _most_pairs(options, inside, back[:, at]).sum(axis=0) < need[c, at]
+            bad[at] |= _most_pairs(options, inside, back[:, at]) < need[c, at]
     for t in np.flatnonzero(((need > 0).sum(axis=0) > 1) & ~bad):
         rest = {o: int(back[o, t]) for o in asked}
         levels = [(set(inside), int(need[c, t])) for c, inside in enumerate(within) if need[c, t] > 0]
@@ -74,23 +74,16 @@ def unassignable(options: Sequence[Option], back: Counts, ready_count: Callable[
 
 
 def _most_pairs(options: Sequence[Option], inside: Sequence[int], back: Counts) -> Counts:
-    """[sweeps, T] pairs that a sweep by full activation makes; their sum is the most there can be."""
-    return np.array([pairs for _, _, pairs in _sweep(options, inside, back.copy())]).reshape(
-        -1, back.shape[1]
-    )
-
-
-def _sweep(options: Sequence[Option], inside: Sequence[int], rest: Counts) -> list[tuple[int, int, Counts]]:
-    """(option, option, pairs [T]) of a sweep; ``rest`` [options, T] is used up on the way."""
-    in_order = sorted(inside, key=lambda o: (options[o].full_activation_seconds, o))
-    made = []
+    """[T] the most pairs that there can be inside some options: a sweep by full activation."""
+    rest, made = back.copy(), np.zeros(back.shape[1], dtype=np.int64)
+    in_order = sorted(inside, key=lambda o: options[o].full_activation_seconds)
     for position, first in enumerate(in_order):
         for other in in_order[position + 1 :]:
             if options[first].goes_with(options[other]):
                 pairs = np.minimum(rest[first], rest[other])
                 rest[first] -= pairs
                 rest[other] -= pairs
-                made.append((first, other, pairs))
+                made += pairs
     return made
 
 
@@ -105,12 +98,7 @@ class _Search:
     def finds(self, rest: dict[int, int]) -> bool:
         """Whether there are such pairs of the machines in ``rest``."""
         inside = sorted(rest, key=lambda o: self.options[o].slack_seconds)
-        edges = [
-            (a, b)
-            for i, b in enumerate(inside)
-            for a in inside[:i]
-            if self.options[a].goes_with(self.options[b])
-        ]
+        edges = [(a, b) for i, b in enumerate(inside) for a in inside[:i] if self.options[a].goes_with(self.options[b])]
         return self._finds(edges, rest, [need for _, need in self.levels])
 
     def _finds(self, edges: list[tuple[int, int]], rest: dict[int, int], needs: list[int]) -> bool:
@@ -137,4 +125,4 @@ class _Search:
         column = np.zeros((len(self.options), 1), dtype=np.int64)
         for o in inside:
             column[o] = rest[o]
-        return int(_most_pairs(self.options, sorted(inside), column).sum())
+        return int(_most_pairs(self.options, sorted(inside), column)[0])

@@ -14,14 +14,10 @@ def check_connection(view: SiteView, grid_mw: Floats, findings: Findings) -> Non
     findings.equal(view.grid_mw, grid_mw, f"{view.path}.grid_mw", "balance", "MW, sum of its assets")
     connection = view.site.connection
     if connection is None:
-        findings.equal(
-            grid_mw, np.zeros_like(grid_mw), f"{view.path}.grid_mw", "island", "an island's balance is"
-        )
+        findings.equal(grid_mw, np.zeros_like(grid_mw), f"{view.path}.grid_mw", "island", "an island's balance is")
         return
     held = {
-        direction: sum(
-            (np.maximum(0, c.mw) for c in view.claims if c.direction is direction), np.zeros_like(grid_mw)
-        )
+        direction: sum((np.maximum(0, c.mw) for c in view.claims if c.direction is direction), np.zeros_like(grid_mw))
         for direction in (Direction.UP, Direction.DOWN)
     }
     findings.limit(

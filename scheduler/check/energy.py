@@ -31,13 +31,10 @@ class EnergyCheck:
         beside = [
             market
             for market in problem.markets
-            if market.kind == "energy"
-            and {site.id for site in sites_of(problem, market)} == set(self.site_ids)
+            if market.kind == "energy" and {site.id for site in sites_of(problem, market)} == set(self.site_ids)
         ]
         self.all_cleared = all(market.stage is Stage.CLEARED for market in beside)
-        positions = [
-            getattr(market, "position_mw", None) for market in beside if market.stage is Stage.CLEARED
-        ]
+        positions = [getattr(market, "position_mw", None) for market in beside if market.stage is Stage.CLEARED]
         self.cleared_mw = sum((position for position in positions if position is not None), nothing)
 
     @property
@@ -50,13 +47,9 @@ class EnergyCheck:
         """Everything that is wrong with the market's part of the plan."""
         field = f"{self.view.path}.position_mw"
         if self.market.stage is Stage.OPEN:
-            findings.equal(
-                self.view.position_mw, self.taken_mw - self.cleared_mw, field, "position", "MW to buy"
-            )
+            findings.equal(self.view.position_mw, self.taken_mw - self.cleared_mw, field, "position", "MW to buy")
         elif self.market.position_mw is not None:
-            findings.equal(
-                self.view.position_mw, self.market.position_mw, field, "position", "the cleared position is"
-            )
+            findings.equal(self.view.position_mw, self.market.position_mw, field, "position", "the cleared position is")
         if self.deviation_mw is not None:
             limit = 0.0 if self.market.max_deviation_mw is None else self.market.max_deviation_mw
             what = f"sites {', '.join(self.site_ids)} deviate by"
@@ -72,11 +65,7 @@ class EnergyCheck:
         elif market.position_mw is not None:
             book.earn(Stream(CashKind.ENERGY, market.id), -price * market.position_mw)
         deviation = self.deviation_mw
-        if (
-            deviation is not None
-            and market.long_price_per_mwh is not None
-            and market.short_price_per_mwh is not None
-        ):
+        if deviation is not None and market.long_price_per_mwh is not None and market.short_price_per_mwh is not None:
             received = market.long_price_per_mwh * np.maximum(-deviation, 0)
             paid = market.short_price_per_mwh * np.maximum(deviation, 0)
             book.earn(Stream(CashKind.DEVIATION, market.id), (received - paid) * self.hours)

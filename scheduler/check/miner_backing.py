@@ -75,9 +75,7 @@ class BackedMove:
         """What the assignment needs to know."""
         limit = self.product.full_activation_seconds
         back_seconds = self.back.seconds if self.back else float("inf")
-        longest = max(
-            60 * self.here.dwell_minutes, 60 * self.there.dwell_minutes, self.move.seconds, back_seconds
-        )
+        longest = max(60 * self.here.dwell_minutes, 60 * self.there.dwell_minutes, self.move.seconds, back_seconds)
         return Option(self.claim.direction, limit, limit - self.move.seconds, longest)
 
     def faults(self) -> Iterator[tuple[str, str]]:
@@ -142,9 +140,7 @@ def backed_moves(view: AssetView, findings: Findings) -> list[BackedMove]:
             findings.add(f"{claim.path}.to_mode_id", "move", message)
             continue
         here, there = modes[claim.from_mode_id], modes[claim.to_mode_id]
-        found.append(
-            BackedMove(claim, here, there, move, moves.get((there.id, here.id)), group.delivery_frac, hours)
-        )
+        found.append(BackedMove(claim, here, there, move, moves.get((there.id, here.id)), group.delivery_frac, hours))
     return found
 
 
@@ -170,9 +166,7 @@ def check_backing(
             "is counted for",
         )
         if claim.bid_mw:
-            findings.limit(
-                -claim.firm_mw, 0.0, f"{claim.path}.mw", "tranche", "the parts of bids exceed it by"
-            )
+            findings.limit(-claim.firm_mw, 0.0, f"{claim.path}.mw", "tranche", "the parts of bids exceed it by")
     for m, mode in enumerate(group.modes):
         mine = [item for item in backed if item.here is mode and item.claim.machine_count.any()]
         if mine:
@@ -224,8 +218,6 @@ def earn_calls(backed: BackedMove, income_per_ths_h: Floats, book: Book) -> None
     called = backed.called_machines
     for move, target in ((backed.move, backed.there), (backed.back, backed.here)):
         if move is not None:
-            ths_hours = (
-                ths_hours - called * target.hashrate_ths * move.seconds / 3600
-            )  # resting modes hash nothing
+            ths_hours = ths_hours - called * target.hashrate_ths * move.seconds / 3600  # resting modes hash nothing
             book.earn(Stream(CashKind.WEAR, *ids), -move.wear_cost * called)
     book.earn(Stream(CashKind.ACTIVATION_MINING, *ids), ths_hours * income_per_ths_h)

@@ -86,9 +86,7 @@ class MinerGroupCheck:
             first[0] = cohort.count
             dwell_seconds = 60 * (group.modes[m].dwell_minutes - cohort.minutes_since_move)
             # In transit at the start, a machine draws its mode's power (formulation 3).
-            entries.append(
-                Entry(m, first, dwell_seconds, cohort.seconds_until_settled, group.modes[m].power_w, 0)
-            )
+            entries.append(Entry(m, first, dwell_seconds, cohort.seconds_until_settled, group.modes[m].power_w, 0))
         for move, moved in zip(group.moves, self.moved, strict=True):
             m = self.index[move.to_mode_id]
             power_w = group.modes[m].power_w if move.power_w is None else move.power_w
@@ -152,10 +150,7 @@ class MinerGroupCheck:
         m = self.index[mode_id]
         ready = self._released(
             m,
-            [
-                max(self._age(e.dwell_seconds), self._age(e.transit_seconds - slack_seconds))
-                for e in self.entries
-            ],
+            [max(self._age(e.dwell_seconds), self._age(e.transit_seconds - slack_seconds)) for e in self.entries],
         )
         if self.group.modes[m].kind.value == "off":
             ready = np.minimum(ready, self.present[m] - self.unavailable)
@@ -180,9 +175,7 @@ class MinerGroupCheck:
             "machine_count",
             lambda t: f"interval {t}: the modes hold {total[t]} machines, the group has {count}",
         )
-        locks = [
-            max(e.least_lock, self._age(e.dwell_seconds), self._age(e.transit_seconds)) for e in self.entries
-        ]
+        locks = [max(e.least_lock, self._age(e.dwell_seconds), self._age(e.transit_seconds)) for e in self.entries]
         for m, mode in enumerate(self.group.modes):
             field, stated, present = f"{self.path}.modes[{m}].count", self.stated_count[m], self.present[m]
             wrong = np.flatnonzero(stated != present)
@@ -196,9 +189,7 @@ class MinerGroupCheck:
             if mode.kind.value == "off":
                 for t in np.flatnonzero(present < self.unavailable):
                     message = f"interval {t}: {self.unavailable[t]} machines must be off, {present[t]} are"
-                    findings.add(
-                        f"{field}[{t}]", "unavailable", message, self.unavailable[t] - present[t], of=field
-                    )
+                    findings.add(f"{field}[{t}]", "unavailable", message, self.unavailable[t] - present[t], of=field)
 
     def _check_starts(self, findings: Findings) -> None:
         """Planned starts and the wakes of expected calls, by civil day, against the budget."""
@@ -218,9 +209,7 @@ class MinerGroupCheck:
             used = self.group.starts_used_today_count if day == 0 else 0
             over = float(starts[days == day].sum()) + used - budget
             if over > ABS_STARTS:
-                message = (
-                    f"day {day} has {over + budget:.6g} starts, expected calls included: at most {budget}"
-                )
+                message = f"day {day} has {over + budget:.6g} starts, expected calls included: at most {budget}"
                 findings.add(f"{self.path}.moves", "start_budget", message, over)
 
     # Money

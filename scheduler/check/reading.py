@@ -5,6 +5,7 @@ What cannot be read is a finding and counts as zero from here on, so that no lat
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
@@ -16,7 +17,8 @@ from scheduler.plan import AssetPlan, Backing, BlockPlan, MarketPlan, Plan
 from scheduler.problem import Counts, Direction, Floats, Problem, Site, Stage
 
 if TYPE_CHECKING:
-    from scheduler.markets.reserve import Activation, Block, ReserveMarket
+    from scheduler.markets.block import Block
+    from scheduler.markets.reserve import Activation, ReserveMarket
 
 MOST_COUNT = 2**40  # counts above it would not add up exactly
 
@@ -80,7 +82,6 @@ class BlockView:
     block: Block
     plan: BlockPlan
     span: slice  # its intervals inside the horizon
-    missing_mw: dict[str, Floats]  # award -> [T]
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,6 +110,11 @@ def sites_of(problem: Problem, market: Any) -> list[Site]:
     return [site for site in problem.sites if (site.id in named if named else site.connection is not None)]
 
 
+def is_number(value: object) -> bool:
+    """Whether it is a finite number."""
+    return isinstance(value, int | float) and abs(value) <= sys.float_info.max
+
+
 class Reader:
     """Reads series of one length."""
 
@@ -120,7 +126,7 @@ class Reader:
         """[T] finite values, at least 0 unless ``negative``."""
         try:
             values = np.asarray(value, dtype=np.float64)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             values = np.empty(0)
         if values.shape != (self.count,):
             self.findings.add(
@@ -154,14 +160,15 @@ class Reader:
 
     def rows(self, path: Sequence[str], value: object) -> Counts:
         """[len(path), T] whole numbers, one row per path."""
-        rows: Any = value if isinstance(value, Sequence | np.ndarray) and np.ndim(cast(Any, value)) else ()
+        rows: list[Any] = []
+        if isinstance(value, list | tuple) or (isinstance(value, np.ndarray) and value.ndim):
+            rows = list(value)
         if len(rows) != len(path):
             where = path[0].rpartition("[")[0] if path else "plan"
             self.findings.add(where, "length", f"must have {len(path)} rows, has {len(rows)}")
             return np.zeros((len(path), self.count), dtype=np.int64)
-        return np.array([self.counts(at, row) for at, row in zip(path, rows, strict=True)], np.int64).reshape(
-            len(path), self.count
-        )
+        read = [self.counts(at, row) for at, row in zip(path, rows, strict=True)]
+        return np.array(read, dtype=np.int64).reshape(len(path), self.count)
 
     def whole(self, path: str, value: object) -> int:
         """A whole number of at least 0."""
@@ -169,16 +176,16 @@ class Reader:
             self.findings.add(path, "integer", f"must be a whole number, is {value!r}")
             return 0
         if value < 0:
-            self.findings.add(path, "negative", f"must be at least 0, is {value}", float(-value))
-        return int(value)
+            self.findings.add(path, "negative", f"must be at least 0, is {value}")
+        elif value > MOST_COUNT:
+            self.findings.add(path, "range", f"must be at most {MOST_COUNT}, is {value}")
+        return int(value) if 0 <= value <= MOST_COUNT else 0
 
 
 def read_plan(problem: Problem, plan: Plan, findings: Findings) -> PlanView:
     """The plan as the checker reads it."""
     reader = Reader(problem.horizon.count, findings)
-    market_plans = _matched(
-        findings, "plan.markets", "market_id", [m.id for m in problem.markets], plan.markets
-    )
+    market_plans = _matched(findings, "plan.markets", "market_id", [m.id for m in problem.markets], plan.markets)
     site_plans = _matched(findings, "plan.sites", "site_id", [site.id for site in problem.sites], plan.sites)
     homes = {asset.id: site for site in problem.sites for asset in site.assets}
     markets = tuple(_read_market(reader, problem, m, market_plans[m]) for m in range(len(problem.markets)))
@@ -211,15 +218,16 @@ def _matched(findings: Findings, path: str, key: str, ids: Sequence[str], items:
     found: dict[str, Any] = {}
     given = [getattr(item, key) for item in items]
     for i, (name, item) in enumerate(zip(given, items, strict=True)):
-        if name not in ids:
+        if not isinstance(name, str) or name not in ids:
             findings.add(f"{path}[{i}].{key}", "unknown", f"the problem has no {name!r} here", of=path)
         elif name in found:
             findings.add(f"{path}[{i}].{key}", "duplicate", f"{name!r} is named twice", of=path)
-        found.setdefault(name, item)
+        else:
+            found[name] = item
     for i, name in enumerate(ids):
         if name not in found:
             findings.add(f"{path}[{i}]", "missing", f"{name!r} of the problem is missing", of=path)
-    if given != list(ids) and sorted(given) == sorted(ids):
+    if len(found) == len(ids) == len(given) and given != list(ids):
         findings.add(path, "order", f"must be in the order of the problem: {', '.join(ids)}")
     return [found.get(name) for name in ids]
 
@@ -233,7 +241,7 @@ def _read_market(reader: Reader, problem: Problem, index: int, plan: MarketPlan 
         position_mw = reader.floats(f"{path}.position_mw", plan.position_mw)
         if plan.backing:
             findings.add(f"{path}.backing", "unknown", "energy markets need no backing")
-    elif plan.position_mw is not None and np.size(plan.position_mw):
+    elif not (plan.position_mw is None or (isinstance(plan.position_mw, np.ndarray) and not plan.position_mw.size)):
         findings.add(f"{path}.position_mw", "unknown", "only energy markets have a position")
     blocks: Sequence[Block] = () if trades_energy else market.blocks
     plans = _matched(findings, f"{path}.blocks", "block_id", [block.id for block in blocks], plan.blocks)
@@ -245,9 +253,7 @@ def _read_market(reader: Reader, problem: Problem, index: int, plan: MarketPlan 
     return MarketView(path, problem, market, position_mw, views, claims)
 
 
-def _read_block(
-    reader: Reader, problem: Problem, path: str, block: Block, plan: BlockPlan | None
-) -> BlockView:
+def _read_block(reader: Reader, problem: Problem, path: str, block: Block, plan: BlockPlan | None) -> BlockView:
     first = max(0, problem.horizon.index_of(block.start_utc) or 0)
     end = min(reader.count, problem.horizon.index_of(block.end_utc) or 0)
     plan = plan or BlockPlan(block.id, 0, block.awarded_kw)
@@ -257,9 +263,7 @@ def _read_block(
     bids, awards = {bid.id for bid in block.bids}, {award.id for award in block.awards}
     for i, (bid_id, kw) in enumerate(plan.bid_kw.items()):
         if bid_id not in bids:
-            reader.findings.add(
-                f"{path}.bids[{i}].bid_id", "unknown", f"the block has no bid {bid_id!r}", of=path
-            )
+            reader.findings.add(f"{path}.bids[{i}].bid_id", "unknown", f"the block has no bid {bid_id!r}", of=path)
         else:
             bid_kw[bid_id] = reader.whole(f"{path}.bids[{i}].kw", kw)
     for i, (award_id, series) in enumerate(plan.missing_mw.items()):
@@ -269,10 +273,10 @@ def _read_block(
         else:
             missing_mw[award_id] = reader.floats(f"{path}.shortfalls[{i}].missing_mw", series)
     price = plan.lowest_price_per_mw_h
-    if price is not None and not np.isfinite(price):
+    if price is not None and not is_number(price):
         reader.findings.add(f"{path}.lowest_price_per_mw_h", "finite", f"must be a finite number, is {price}")
     clean = BlockPlan(block.id, offered_kw, awarded_kw, bid_kw, missing_mw, price)
-    return BlockView(path, block, clean, slice(first, max(first, end)), missing_mw)
+    return BlockView(path, block, clean, slice(first, max(first, end)))
 
 
 def _read_claims(
@@ -298,10 +302,9 @@ def _read_claims(
             message = f"site {site.id!r} of {entry.asset_id!r} may not deliver to {market.id!r}"
             findings.add(f"{at}.asset_id", "site", message, of=path)
         if entry.direction not in market.product.direction.parts:
-            message = (
-                f"{market.id!r} is {market.product.direction.value}, this entry says {entry.direction.value}"
-            )
+            message = f"{market.id!r} is {market.product.direction.value}, this says {entry.direction}"
             findings.add(f"{at}.direction", "direction", message, of=path)
+            continue
         name = (entry.asset_id, entry.direction, entry.from_mode_id, entry.to_mode_id)
         if name in seen:
             findings.add(at, "duplicate", f"{name[0]!r}, {name[2]!r} to {name[3]!r} is named twice", of=path)

@@ -14,7 +14,8 @@ from scheduler.problem import Floats
 from scheduler.product import Pricing
 
 if TYPE_CHECKING:
-    from scheduler.markets.reserve import Bid, ReserveMarket
+    from scheduler.markets.block import Bid
+    from scheduler.markets.reserve import ReserveMarket
 
 KW_PER_MW = 1000.0
 FIRM = ("", "")  # the tranche of awards and of all that has chance 1
@@ -45,9 +46,7 @@ class ReserveCheck:
         if plan.offered_kw and not takes_offers(view, self.view.problem, self.market):
             findings.add(path, "closed", f"{plan.offered_kw} kW offered in a block that takes no offers")
         if block.max_kw is not None and plan.offered_kw > max(0, block.max_kw - awarded_kw):
-            message = (
-                f"{plan.offered_kw} kW offered and {awarded_kw} kW won, at most {block.max_kw} kW together"
-            )
+            message = f"{plan.offered_kw} kW offered and {awarded_kw} kW won, at most {block.max_kw} kW together"
             findings.add(path, "block_limit", message, plan.offered_kw + awarded_kw - block.max_kw)
         if not block.bids:
             self._check_size(findings, path, plan.offered_kw)
@@ -70,9 +69,7 @@ class ReserveCheck:
                     f"{' and '.join(bids)} of group {group!r} exclude each other",
                 )
 
-    def _check_bid(
-        self, findings: Findings, path: str, bid: Bid, offered_kw: int, bid_kw: dict[str, int]
-    ) -> None:
+    def _check_bid(self, findings: Findings, path: str, bid: Bid, offered_kw: int, bid_kw: dict[str, int]) -> None:
         self._check_size(findings, path, offered_kw)
         if offered_kw > bid.max_kw:
             findings.add(
@@ -82,9 +79,7 @@ class ReserveCheck:
                 offered_kw - bid.max_kw,
             )
         if bid.indivisible and offered_kw != bid.max_kw:
-            findings.add(
-                path, "indivisible", f"{offered_kw} kW of {bid.id!r}, which is {bid.max_kw} kW or nothing"
-            )
+            findings.add(path, "indivisible", f"{offered_kw} kW of {bid.id!r}, which is {bid.max_kw} kW or nothing")
         if bid.parent_bid_id and not bid_kw.get(bid.parent_bid_id, 0):
             findings.add(path, "parent", f"{bid.id!r} is offered without its parent {bid.parent_bid_id!r}")
 
@@ -95,7 +90,7 @@ class ReserveCheck:
 
     def _check_shortfalls(self, findings: Findings, view: BlockView) -> None:
         awarded_mw = {award.id: award.kw / KW_PER_MW for award in view.block.awards}
-        for i, (award_id, missing_mw) in enumerate(view.missing_mw.items()):
+        for i, (award_id, missing_mw) in enumerate(view.plan.missing_mw.items()):
             field = f"{view.path}.shortfalls[{i}].missing_mw"
             most = np.zeros(self.count)
             most[view.span] = awarded_mw[award_id]
@@ -113,7 +108,7 @@ class ReserveCheck:
         sold: dict[tuple[str, str], Floats] = {FIRM: np.zeros(self.count)}
         for view in self.view.blocks:
             firm = sold[FIRM]
-            missing = sum(view.missing_mw.values(), np.zeros(self.count))
+            missing = sum(view.plan.missing_mw.values(), np.zeros(self.count))
             firm[view.span] += sum(award.kw for award in view.block.awards) / KW_PER_MW - missing[view.span]
             if not view.block.bids:
                 firm[view.span] += view.plan.offered_kw / KW_PER_MW
@@ -136,9 +131,7 @@ class ReserveCheck:
                         held[name] = held[name] + mw if name in held else mw
                     message = f"holds {direction.value} outside all blocks"
                     for t in np.flatnonzero((claim.mw != 0) & ~inside):
-                        findings.add(
-                            f"{claim.path}.mw[{t}]", "outside_block", message, claim.mw[t], of=claim.path
-                        )
+                        findings.add(f"{claim.path}.mw[{t}]", "outside_block", message, claim.mw[t], of=claim.path)
             for name, sold_mw in self._sold_mw().items():
                 of = "" if name == FIRM else f" of bid {name[1]!r} in block {name[0]!r}"
                 held_mw = held.get(name, np.zeros(self.count))
@@ -151,8 +144,8 @@ class ReserveCheck:
             capacity, penalty = np.zeros(self.count), np.zeros(self.count)
             for award in view.block.awards:
                 capacity[view.span] += award.kw / KW_PER_MW * award.price_per_mw_h
-                if award.id in view.missing_mw:
-                    penalty -= award.penalty_per_mw_h * view.missing_mw[award.id]
+                if award.id in view.plan.missing_mw:
+                    penalty -= award.penalty_per_mw_h * view.plan.missing_mw[award.id]
             block_price = view.block.price_per_mw_h or 0.0
             if not view.block.bids:
                 capacity[view.span] += view.plan.offered_kw / KW_PER_MW * block_price
