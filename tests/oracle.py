@@ -1,8 +1,9 @@
-"""The oracle: brute force over tiny problems, machine by machine, straight from the formulation and decision 0001.
+"""Brute force over tiny problems, machine by machine, straight from the formulation and decision 0001.
 
-Every machine takes every path of modes that its locks allow; for every set of offers and every interval, every machine that
-could back a product takes every role in turn, and a small linear program deals out the MW. Nothing here is shared with
-scheduler.model or scheduler.check, and nothing is clever: use it for a handful of intervals and of machines.
+Every machine takes every path of modes that its locks allow; for every set of offers and every interval,
+every machine that could back a product takes every role in turn, and a small linear program deals out the MW.
+Nothing here is shared with scheduler.model or scheduler.check, and nothing is clever: use it for a handful of
+intervals and of machines.
 """
 
 from __future__ import annotations
@@ -17,9 +18,11 @@ from typing import NamedTuple
 import numpy as np
 from scipy.optimize import linprog
 
-from scheduler.assets.miner_group import MinerGroup, Mode, ModeKind, Move
+from scheduler.assets.machine import Mode, ModeKind, Move
+from scheduler.assets.miner_group import MinerGroup
+from scheduler.markets.block import Bid, Block
 from scheduler.markets.energy import EnergyMarket
-from scheduler.markets.reserve import Bid, Block, ReserveMarket
+from scheduler.markets.reserve import ReserveMarket
 from scheduler.problem import Direction, Problem, Site, Stage
 from scheduler.product import Pricing, Response
 
@@ -34,6 +37,10 @@ class Best:
     missing_mw_h: float
     money: float
     offers_kw: dict[str, int]  # market/block: kW of one best plan
+
+
+class NoPlanError(Exception):
+    """No plan at all, or too many to try."""
 
 
 class Machine(NamedTuple):
@@ -62,13 +69,13 @@ class Option:
     full_activation_seconds: float
 
 
-def best(problem: Problem, most_paths: int = 200_000) -> Best:
-    """The optimum of a tiny problem."""
-    return _Search(problem, most_paths).run()
+def best(problem: Problem, most_paths: int = 200_000, most_offers: int = 10_000) -> Best:
+    """The optimum of a tiny problem; NoPlanError where more joint paths or sets of offers would have to be tried."""
+    return _Search(problem, most_paths, most_offers).run()
 
 
 class _Search:
-    def __init__(self, problem: Problem, most_paths: int) -> None:
+    def __init__(self, problem: Problem, most_paths: int, most_offers: int) -> None:
         self.problem = problem
         self.horizon = problem.horizon
         self.hours = problem.horizon.step_hours
@@ -83,9 +90,10 @@ class _Search:
         self.reserves = [market for market in problem.markets if isinstance(market, ReserveMarket)]
         self.energies = [market for market in problem.markets if isinstance(market, EnergyMarket)]
         self.most_paths = most_paths
+        self.most_offers = most_offers
         self.value = lru_cache(maxsize=None)(self._value)
 
-    # ---- machines ----------------------------------------------------------------------------------------------
+    # ---- machines ----
 
     def lock_of_move(self, group: MinerGroup, move: Move) -> int:
         dwell = group.modes[group.mode_index[move.to_mode_id]].dwell_minutes * 60
@@ -118,7 +126,7 @@ class _Search:
         return found
 
     def fleets(self) -> list[tuple[tuple[Machine, ...], ...]]:
-        """All joint paths of all machines: per interval, the sorted states. Identical machines are counted once."""
+        """All joint paths: per interval, the sorted states. Identical machines are counted once."""
         parts = []
         count = 1
         for group in self.groups.values():
@@ -126,7 +134,7 @@ class _Search:
                 paths = self.paths_of_cohort(group, number)
                 count *= math.comb(len(paths) + start.count - 1, start.count)
                 if count > self.most_paths:
-                    raise ValueError(f"too large for brute force: more than {self.most_paths} joint paths")
+                    raise NoPlanError(f"too large for brute force: more than {self.most_paths} joint paths")
                 parts.append(list(itertools.combinations_with_replacement(paths, start.count)))
         fleets = []
         for choice in itertools.product(*parts):
@@ -189,7 +197,7 @@ class _Search:
                         found[machine.group, int(self.horizon.civil_day[t])] += 1
         return dict(found)
 
-    # ---- offers ------------------------------------------------------------------------------------------------
+    # ---- offers ----
 
     def picks_of_block(self, market: ReserveMarket, block: Block) -> list[Pick]:
         """Everything that may be submitted for a block."""
@@ -205,10 +213,7 @@ class _Search:
 
         if not block.bids:
             return [(("", kw),) for kw in levels(room)]
-        per_bid = [
-            [0, bid.max_kw] if bid.indivisible else levels(min(bid.max_kw, max(room, 0)))
-            for bid in block.bids
-        ]
+        per_bid = [[0, bid.max_kw] if bid.indivisible else levels(min(bid.max_kw, max(room, 0))) for bid in block.bids]
         picks = []
         for kws in itertools.product(*per_bid):
             taken = {bid.id for bid, kw in zip(block.bids, kws, strict=True) if kw}
@@ -234,11 +239,7 @@ class _Search:
         money = sum(award.price_per_mw_h * award.kw / 1000 * hours for award in block.awards)
         for id, kw in pick:
             bid = self.bid(block, id)
-            price = (
-                bid.price_per_mw_h
-                if bid and market.product.pricing is Pricing.AS_BID
-                else block.price_per_mw_h
-            )
+            price = bid.price_per_mw_h if bid and market.product.pricing is Pricing.AS_BID else block.price_per_mw_h
             if kw:
                 assert price is not None
                 money += (bid.acceptance_prob if bid else 1.0) * price * kw / 1000 * hours
@@ -248,12 +249,12 @@ class _Search:
     def bid(block: Block, id: str) -> Bid | None:
         return next((bid for bid in block.bids if bid.id == id), None)
 
-    # ---- one interval ------------------------------------------------------------------------------------------
+    # ---- one interval ----
 
     def _value(
         self, t: int, states: tuple[Machine, ...], wanted: tuple[Pick | None, ...]
     ) -> tuple[float, float, tuple[tuple[str, float], ...]] | None:
-        """Least missing MW hours and most money of an interval, and the expected starts by calls; None: impossible."""
+        """Least missing MW hours, most money, expected starts by calls of an interval; None: impossible."""
         grid = [0.0] * len(self.problem.sites)
         money = 0.0
         for machine in states:
@@ -265,10 +266,7 @@ class _Search:
                 money -= group.moves[machine.move].wear_cost
         for site, mw in zip(self.problem.sites, grid, strict=True):
             if site.connection is not None:
-                if (
-                    mw > site.connection.import_limit_mw[t] + EPS
-                    or mw < -site.connection.export_limit_mw[t] - EPS
-                ):
+                if mw > site.connection.import_limit_mw[t] + EPS or mw < -site.connection.export_limit_mw[t] - EPS:
                     return None
                 money -= site.tariff.import_fee_per_mwh[t] * max(mw, 0.0) * self.hours
         settled = self.energy_money(t, grid)
@@ -341,11 +339,7 @@ class _Search:
                 )
                 step_mw = abs(here.power_w - there.power_w) / 1e6
                 direction = Direction.UP if there.power_w < here.power_w else Direction.DOWN
-                if (
-                    step_mw == 0
-                    or direction not in product.direction.parts
-                    or (here.resting and there.resting)
-                ):
+                if step_mw == 0 or direction not in product.direction.parts or (here.resting and there.resting):
                     continue
                 if back is None or self.remaining(machine) + move.seconds > most_seconds + EPS:
                     continue
@@ -375,7 +369,7 @@ class _Search:
         return found
 
     def roles(self, options: list[Option]) -> list[tuple[Option, ...]]:
-        """What one machine can take on: at most one option per direction, both only where the rule allows it."""
+        """What one machine can take on: one option per direction at most, both only where the rule allows."""
         ups = [option for option in options if option.direction is Direction.UP]
         downs = [option for option in options if option.direction is Direction.DOWN]
         both = [
@@ -411,26 +405,21 @@ class _Search:
             tried.add(key)
             result = self.share_out(t, grid, wanted, held)
             if result is not None and (
-                found is None
-                or result[0] < found[0] - EPS
-                or (result[0] < found[0] + EPS and result[1] > found[1])
+                found is None or result[0] < found[0] - EPS or (result[0] < found[0] + EPS and result[1] > found[1])
             ):
                 found = result
         return found
 
     def ready(self, t: int, states: tuple[Machine, ...]) -> list[Machine]:
-        """Machines that may back something: those that are not available are taken from off, the readiest first."""
+        """Machines that may back something. Those not available are the ones in off that could back least."""
         ready = []
         for group in self.groups.values():
-            mine = [
-                machine for machine in states if machine.group == group.id and not self.dwell_runs(machine)
-            ]
+            mine = [machine for machine in states if machine.group == group.id]
             resting = [machine for machine in mine if self.mode(machine).kind is ModeKind.OFF]
-            missing = (
-                0 if group.available_count is None else group.machine_count - int(group.available_count[t])
-            )
+            resting.sort(key=lambda machine: (self.dwell_runs(machine), self.remaining(machine)))
+            missing = 0 if group.available_count is None else group.machine_count - int(group.available_count[t])
             ready += [machine for machine in mine if self.mode(machine).kind is not ModeKind.OFF]
-            ready += sorted(resting, key=self.remaining)[missing:]
+            ready += resting[: len(resting) - missing]
         return ready
 
     def share_out(
@@ -448,9 +437,7 @@ class _Search:
             market = self.reserves[option.market]
             block = self.block_at(market, t)
             assert block is not None
-            tranches = {"": 1.0} | {
-                bid.id: bid.acceptance_prob for bid in block.bids if bid.acceptance_prob != 1
-            }
+            tranches = {"": 1.0} | {bid.id: bid.acceptance_prob for bid in block.bids if bid.acceptance_prob != 1}
             for tranche, chance in tranches.items():
                 column = len(costs)
                 names.append((option, tranche))
@@ -462,9 +449,7 @@ class _Search:
                 site = self.problem.sites[self.site_of[option.group]]
                 self.limit_rows(t, rows, column, site, grid[self.site_of[option.group]], market, option)
                 rows.setdefault(("held", option), (count * option.mw, {}))[1][column] = 1.0
-                equal.setdefault(("sold", option.market, option.direction, tranche), (0.0, {}))[1][column] = (
-                    1.0
-                )
+                equal.setdefault(("sold", option.market, option.direction, tranche), (0.0, {}))[1][column] = 1.0
         for k, market in enumerate(self.reserves):
             block, pick = self.block_at(market, t), wanted[k]
             if block is None or pick is None:
@@ -488,9 +473,14 @@ class _Search:
                     equal["sold", k, direction, tranche] = (kw / 1000, terms)
         if any(not terms and target > EPS for target, terms in equal.values()):
             return None
-        solved = _lexicographic(
-            costs, missing, most, list(rows.values()), [e for e in equal.values() if e[1]]
-        )
+        for k, market in enumerate(self.reserves):  # saves the linear program where machines are too few
+            for direction in market.product.direction.parts:
+                sold = [row for (_, *key, _), row in equal.items() if key == [k, direction]]
+                short = sum(most[column] or 0.0 for _, terms in sold for column in terms)
+                ready = sum(n * o.mw for o, n in held.items() if (o.market, o.direction) == (k, direction))
+                if sum(target for target, _ in sold) > ready + short + EPS:
+                    return None
+        solved = _lexicographic(costs, missing, most, list(rows.values()), [e for e in equal.values() if e[1]])
         if solved is None:
             return None
         gone, money, x = solved
@@ -512,20 +502,14 @@ class _Search:
         """Connection, ramp and prequalification."""
         assert site.connection is not None
         up = option.direction is Direction.UP
-        room = (
-            site.connection.export_limit_mw[t] + grid_mw
-            if up
-            else site.connection.import_limit_mw[t] - grid_mw
-        )
+        room = site.connection.export_limit_mw[t] + grid_mw if up else site.connection.import_limit_mw[t] - grid_mw
         if math.isfinite(room):
             rows.setdefault(("meter", site.id, up), (room, {}))[1][column] = 1.0
         ramp = site.connection.ramp_mw_per_minute
         if ramp is not None:
             for seconds in {other.product.full_activation_seconds for other in self.reserves}:
                 if market.product.full_activation_seconds <= seconds:
-                    rows.setdefault(("ramp", site.id, up, seconds), (ramp * seconds / 60, {}))[1][column] = (
-                        1.0
-                    )
+                    rows.setdefault(("ramp", site.id, up, seconds), (ramp * seconds / 60, {}))[1][column] = 1.0
         group = self.groups[option.group]
         for number, entry in enumerate(group.prequalified):
             if entry.market_id == market.id and option.direction in entry.direction.parts:
@@ -560,28 +544,28 @@ class _Search:
     def block_at(self, market: ReserveMarket, t: int) -> Block | None:
         return next((block for block in market.blocks if t in block.intervals(self.horizon)), None)
 
-    # ---- all together ------------------------------------------------------------------------------------------
+    # ---- all together ----
 
     def run(self) -> Best:
         """Every set of offers against every joint path."""
         fleets = self.fleets()
         if not fleets:
-            raise ValueError("no joint path keeps enough machines off")
+            raise NoPlanError("no joint path keeps enough machines off")
         states = [sorted({fleet[t] for fleet in fleets}) for t in range(self.horizon.count)]
         where = [{state: i for i, state in enumerate(listed)} for listed in states]
         index = np.array([[where[t][fleet[t]] for fleet in fleets] for t in range(self.horizon.count)])
         planned = [self.starts(fleet) for fleet in fleets]
         blocks = [(k, block) for k, market in enumerate(self.reserves) for block in market.blocks]
         found: Best | None = None
-        for picks in itertools.product(
-            *(self.picks_of_block(self.reserves[k], block) for k, block in blocks)
-        ):
+        choices = [self.picks_of_block(self.reserves[k], block) for k, block in blocks]
+        if math.prod(map(len, choices)) > self.most_offers:
+            raise NoPlanError(f"too large for brute force: more than {self.most_offers} sets of offers")
+        for picks in itertools.product(*choices):
             chosen = {(k, block.id): pick for (k, block), pick in zip(blocks, picks, strict=True)}
             capacity = sum(
-                self.capacity(self.reserves[k], block, pick)
-                for (k, block), pick in zip(blocks, picks, strict=True)
+                self.capacity(self.reserves[k], block, pick) for (k, block), pick in zip(blocks, picks, strict=True)
             )
-            missing, money = np.zeros(len(fleets)), np.full(len(fleets), capacity)
+            missing, money = np.zeros(len(fleets)), np.full(len(fleets), float(capacity))
             calls: list[list[dict[str, float]]] = []
             for t in range(self.horizon.count):
                 wanted = tuple(self.wanted(k, t, chosen) for k in range(len(self.reserves)))
@@ -606,7 +590,7 @@ class _Search:
                 }
                 found = Best(float(least), float(most), offers)
         if found is None:
-            raise ValueError("no plan at all")
+            raise NoPlanError("no plan at all")
         return found
 
     def wanted(self, k: int, t: int, chosen: dict[tuple[int, str], Pick]) -> Pick | None:
@@ -625,8 +609,8 @@ class _Search:
     ) -> np.ndarray:
         """Whether planned starts and those by calls stay within each group's budget of each civil day.
 
-        The starts by calls are those of the backing that earns most; where a group with a budget could be backed
-        otherwise, this could be too strict, so keep such cases to one option.
+        The starts by calls are those of the backing that earns most; where a group with a budget could be
+        backed otherwise, this could be too strict, so keep such cases to one option.
         """
         fits = np.ones(index.shape[1], dtype=bool)
         for group in self.groups.values():
@@ -667,9 +651,7 @@ def _lexicographic(
     bounds = [(0, limit) for limit in most]
     gone = 0.0
     if any(missing):
-        first = linprog(
-            missing, A_ub=upper, b_ub=at_most, A_eq=a_eq, b_eq=b_eq, bounds=bounds, method="highs"
-        )
+        first = linprog(missing, A_ub=upper, b_ub=at_most, A_eq=a_eq, b_eq=b_eq, bounds=bounds, method="highs")
         if first.status != 0:
             return None
         gone = float(first.fun)
