@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
+from typing import Any
 
 import highspy
 import numpy as np
@@ -18,11 +19,17 @@ from scheduler.errors import SolverError
 from scheduler.model.compile import Matrix
 from scheduler.problem import Floats
 
+DOMINATED_COLUMN_RULE = 1 << 5
+"""A rule of presolve that HiGHS 1.16.0 gets wrong: "optimal" at -1.3 where 12 is (pairs/solver-presolve-feasible)."""
+
 THREADS = 2
 """One value for the life of a process: HiGHS fixes it at its first solve, and answers another with status "Not Set"."""
 
-Incumbent = Callable[[float, float | None], None]
-"""Called with the money of a better solution and the bound, None while it is infinite."""
+Incumbent = Callable[[Floats, float, float | None], bool | None]
+"""Called with a better solution, its money and the bound, None while it is infinite.
+
+The integers are whole within the solver's tolerance. True: it came too soon after another, tell it again later.
+"""
 
 
 class Outcome(Enum):
@@ -59,6 +66,7 @@ class Solver:
         self._highs = _QuietHighs()  # type: ignore[no-untyped-call]
         self._set("threads", THREADS)
         self._set("random_seed", seed)
+        self._set("presolve_rule_off", DOMINATED_COLUMN_RULE)
         lp = highspy.HighsLp()
         lp.num_col_, lp.num_row_ = self._columns, matrix.matrix.shape[0]
         lp.col_cost_ = np.zeros(self._columns)
@@ -113,13 +121,16 @@ class Solver:
         self._set("mip_rel_gap", rel_gap)
         self._set("mip_abs_gap", abs_gap)
         self._set("time_limit", max(0.01, seconds) + self._highs.getRunTime())
-        if on_incumbent is not None:
-            self._highs.cbMipImprovingSolution.subscribe(
-                lambda event: on_incumbent(
-                    event.data_out.objective_function_value, _finite(event.data_out.mip_dual_bound)
-                )
-            )
+        news = None if on_incumbent is None else _News(on_incumbent)
+        if news is not None:
+            self._highs.cbMipImprovingSolution.subscribe(news.improved)
+            self._highs.cbMipInterrupt.subscribe(news.asked)
         status = self._highs.run()
+        if news is not None:
+            self._highs.cbMipImprovingSolution.unsubscribe(news.improved)
+            self._highs.cbMipInterrupt.unsubscribe(news.asked)
+        if news is not None and news.error is not None:
+            raise news.error
         outcome = self._highs.getModelStatus()
         if status == highspy.HighsStatus.kError:
             raise SolverError(f"HiGHS failed: {self._highs.modelStatusToString(outcome)}")
@@ -138,6 +149,34 @@ class Solver:
             return Result(Outcome.LIMIT, x, objective, bound if is_mip else None)
         words = self._highs.modelStatusToString(outcome)
         raise SolverError(f"HiGHS ended with {words}, which says nothing about the problem")
+
+
+class _News:
+    """Passes better solutions on; one that came too soon again when HiGHS next asks whether to go on."""
+
+    def __init__(self, on_incumbent: Incumbent) -> None:
+        self.error: Exception | None = None  # of ours: HiGHS would swallow it
+        self._on_incumbent = on_incumbent
+        self._waiting: tuple[Floats, float, float | None] | None = None
+
+    def improved(self, event: Any) -> None:
+        """HiGHS has found a better solution."""
+        out = event.data_out
+        self._tell(np.array(out.mip_solution), out.objective_function_value, _finite(out.mip_dual_bound))
+
+    def asked(self, event: Any) -> None:
+        """HiGHS asks whether to go on, a few times in a second."""
+        if self.error is not None:
+            event.interrupt()
+        elif self._waiting is not None:
+            self._tell(*self._waiting)
+
+    def _tell(self, x: Floats, objective: float, bound: float | None) -> None:
+        try:
+            again = self._on_incumbent(x, objective, bound)
+        except Exception as error:
+            self.error, again = error, False
+        self._waiting = (x, objective, bound) if again else None
 
 
 def _finite(value: float) -> float | None:
