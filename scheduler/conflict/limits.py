@@ -1,0 +1,211 @@
+"""What can stand in the way of obligations: each limit with its field, what to do about it, and the problem without it.
+
+A new kind of asset or market adds its limits in `limits_of`.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from scheduler.assets.machine import Cohort
+from scheduler.assets.miner_group import MinerGroup
+from scheduler.horizon import Horizon
+from scheduler.markets.energy import EnergyMarket
+from scheduler.problem import Floats, Problem, Site
+
+if TYPE_CHECKING:
+    from scheduler.model.build import Build
+    from scheduler.model.ledger import Vars
+
+W_PER_MW = 1e6
+LONG_AGO_MINUTES = 1e9
+MOST_START_MODES = 4
+
+Lift = Callable[[Problem], Problem]
+Bounded = tuple[float, "Vars", Floats]
+"""Sign, variables [T] and limit [T]: sign * variable <= limit."""
+
+
+@dataclass(frozen=True, eq=False)
+class Limit:
+    """One limit of the request."""
+
+    kind: str  # limits of one kind are tried together before they are told apart
+    field: str  # path on the wire
+    advice: str  # what to do: the reason reads "<advice>: 6.0 of 8.0 MW h"
+    lift: Lift  # the problem without it
+    bounded: Callable[[Build], list[Bounded]] | None = None  # MW that it bounds in the model of the lifted problem
+    market_id: str = ""
+    block_id: str = ""
+    award_id: str = ""
+    site_id: str = ""
+
+
+def lifted(problem: Problem, limits: Iterable[Limit]) -> Problem:
+    """The problem without these limits."""
+    for limit in limits:
+        problem = limit.lift(problem)
+    return problem
+
+
+def by_kind(limits: Iterable[Limit]) -> dict[str, list[Limit]]:
+    """Limits by their kind, in their order."""
+    kinds: dict[str, list[Limit]] = defaultdict(list)
+    for limit in limits:
+        kinds[limit.kind].append(limit)
+    return dict(kinds)
+
+
+def limits_of(problem: Problem) -> list[Limit]:
+    """Every limit of a problem that could be lifted, awards apart."""
+    found: list[Limit] = []
+    for s, site in enumerate(problem.sites):
+        found += _connection_limits(site, s)
+        for a, asset in enumerate(site.assets):
+            if isinstance(asset, MinerGroup):
+                found += _group_limits(asset, problem.horizon, site.id, s, a)
+    for m, market in enumerate(problem.markets):
+        if isinstance(market, EnergyMarket) and market.settles_deviation:
+            found.append(_deviation_limit(problem, market, m))
+    return found
+
+
+def start_modes(problem: Problem) -> list[Limit]:
+    """Other modes in which the machines of a group could have been at the start, free to move."""
+    found = []
+    for s, site in enumerate(problem.sites):
+        for a, group in enumerate(site.assets):
+            if not isinstance(group, MinerGroup):
+                continue
+            ranked = sorted(group.modes, key=lambda mode: mode.power_w)
+            ranks = range(len(ranked)) if len(ranked) <= MOST_START_MODES else (0, len(ranked) - 1)
+            field = f"problem.sites[{s}].assets[{a}].{group.kind}.initial_cohorts"
+            for rank in ranks:
+                start = (Cohort(ranked[rank].id, group.machine_count, LONG_AGO_MINUTES),)
+                advice = f"have the machines of {group.id!r} in {ranked[rank].id!r} before the start, see {field}"
+                lift = partial(_with_asset, s=s, a=a, initial_cohorts=start)
+                kind = f"start in mode {rank}"
+                found.append(Limit(kind, field, advice, lift, site_id=site.id))
+    return found
+
+
+def _connection_limits(site: Site, s: int) -> Iterator[Limit]:
+    connection, at = site.connection, f"problem.sites[{s}].connection"
+    if connection is None:
+        return
+    for name, sign in (("import_limit_mw", 1.0), ("export_limit_mw", -1.0)):
+        limit_mw = getattr(connection, name)
+        if np.isfinite(limit_mw).any():
+            yield Limit(
+                name,
+                f"{at}.{name}",
+                f"raise {at}.{name}",
+                partial(_with_connection, s=s, **{name: np.full_like(limit_mw, np.inf)}),
+                partial(_grid, site.id, sign, limit_mw),
+                site_id=site.id,
+            )
+    if connection.ramp_mw_per_minute is not None:
+        field = f"{at}.ramp_mw_per_minute"
+        lift = partial(_with_connection, s=s, ramp_mw_per_minute=None)
+        yield Limit("ramp", field, f"raise {field}", lift, site_id=site.id)
+
+
+def _grid(site_id: str, sign: float, limit_mw: Floats, made: Build) -> list[Bounded]:
+    return [(sign, made.ledger.grid_mw[site_id], limit_mw)]
+
+
+def _group_limits(group: MinerGroup, horizon: Horizon, site_id: str, s: int, a: int) -> Iterator[Limit]:
+    at = f"problem.sites[{s}].assets[{a}].{group.kind}"
+
+    def limit(kind: str, name: str, advice: str, market_id: str = "", **changes: Any) -> Limit:
+        lift = partial(_with_asset, s=s, a=a, **changes)
+        return Limit(kind, f"{at}.{name}", f"{advice} {at}.{name}", lift, market_id=market_id, site_id=site_id)
+
+    if group.available_count is not None and (group.available_count < group.machine_count).any():
+        yield limit("availability", "available_count", "have more machines available, raise", available_count=None)
+    if group.daily_start_budget_count is not None:
+        yield limit("starts", "daily_start_budget_count", "raise", daily_start_budget_count=None)
+    for p, entry in enumerate(group.prequalified):
+        lift = partial(_with_prequalification, s=s, a=a, p=p)
+        field = f"{at}.prequalified[{p}].max_mw"
+        advice = f"prequalify more, raise {field}"
+        yield Limit("prequalified", field, advice, lift, market_id=entry.market_id, site_id=site_id)
+    locked = _locked(group, horizon)
+    if locked:
+        free = tuple(
+            replace(c, minutes_since_move=LONG_AGO_MINUTES, seconds_until_settled=0.0) for c in group.initial_cohorts
+        )
+        advice = f"wait until the machines of {group.id!r} may move again ({locked}), or mend"
+        yield limit("locks at the start", "initial_cohorts", advice, initial_cohorts=free)
+
+
+def _locked(group: MinerGroup, horizon: Horizon) -> str:
+    """Which machines cannot move at the start, and until when."""
+    locks = [(cohort, group.initial_lock(cohort, horizon.step_minutes)) for cohort in group.initial_cohorts]
+    return ", ".join(
+        f"{cohort.count} in {cohort.mode_id!r} until {horizon.boundary_utc(lock):%Y-%m-%d %H:%M}Z"
+        for cohort, lock in locks
+        if lock and cohort.count
+    )
+
+
+def _deviation_limit(problem: Problem, market: EnergyMarket, m: int) -> Limit:
+    """Lifted to what its sites and its positions can ever come to, so that the model's rows stay of their size."""
+    most_mw = 1.0
+    for other in problem.markets:
+        if isinstance(other, EnergyMarket) and other.position_mw is not None:
+            most_mw += float(np.abs(other.position_mw).max())
+    for site in problem.sites_of(market):
+        groups = (asset for asset in site.assets if isinstance(asset, MinerGroup))
+        most_mw += sum(g.machine_count * max(mode.power_w for mode in g.modes) for g in groups) / W_PER_MW
+    limit_mw = market.max_deviation_mw or 0.0
+
+    def deviation(made: Build) -> list[Bounded]:
+        own = made.markets[market.id]
+        if own.short_mw is None:
+            return []
+        limits = np.full(made.ledger.intervals, limit_mw)
+        return [(1.0, own.short_mw, limits), (1.0, own.long_mw, limits)]
+
+    field = f"problem.markets[{m}].{market.kind}.max_deviation_mw"
+    lift = partial(_with_market, m=m, max_deviation_mw=limit_mw + most_mw)
+    return Limit("max_deviation_mw", field, f"raise {field}", lift, deviation, market_id=market.id)
+
+
+def _with_connection(problem: Problem, *, s: int, **changes: Any) -> Problem:
+    connection = problem.sites[s].connection
+    assert connection is not None
+    return _with_site(problem, s, connection=replace(connection, **changes))
+
+
+def _with_prequalification(problem: Problem, *, s: int, a: int, p: int) -> Problem:
+    """Caps keep their places, so that several can be lifted one after the other."""
+    group = problem.sites[s].assets[a]
+    assert isinstance(group, MinerGroup)
+    caps = tuple(replace(c, max_mw=np.inf) if i == p else c for i, c in enumerate(group.prequalified))
+    return _with_asset(problem, s=s, a=a, prequalified=caps)
+
+
+def _with_asset(problem: Problem, *, s: int, a: int, **changes: Any) -> Problem:
+    asset: Any = problem.sites[s].assets[a]
+    assets = tuple(replace(asset, **changes) if i == a else other for i, other in enumerate(problem.sites[s].assets))
+    return _with_site(problem, s, assets=assets)
+
+
+def _with_site(problem: Problem, s: int, **changes: Any) -> Problem:
+    return replace(
+        problem,
+        sites=tuple(replace(site, **changes) if i == s else site for i, site in enumerate(problem.sites)),
+    )
+
+
+def _with_market(problem: Problem, *, m: int, **changes: Any) -> Problem:
+    market: Any = problem.markets[m]
+    markets = tuple(replace(market, **changes) if i == m else other for i, other in enumerate(problem.markets))
+    return replace(problem, markets=markets)
