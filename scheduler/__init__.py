@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from scheduler.client import CallError, Client
     from scheduler.errors import AuditError, InvalidFileError, InvalidRequestError, SchedulerError, Violation
     from scheduler.plan import Plan, Schedule
-    from scheduler.planner import make_schedule as make_plan
     from scheduler.problem import Problem
+    from scheduler.result import Result, make_plan
     from scheduler.settings import SolveOptions, Strategy
 
     __version__: str
@@ -29,6 +29,7 @@ __all__ = [
     "InvalidRequestError",
     "Plan",
     "Problem",
+    "Result",
     "Schedule",
     "SchedulerError",
     "SolveOptions",
@@ -43,6 +44,7 @@ _HOMES = {
     "errors": ("AuditError", "InvalidFileError", "InvalidRequestError", "SchedulerError", "Violation"),
     "plan": ("Plan", "Schedule"),
     "problem": ("Problem",),
+    "result": ("Result", "make_plan"),
     "settings": ("SolveOptions", "Strategy"),
 }
 
@@ -51,8 +53,6 @@ def __getattr__(name: str) -> Any:
     """The attribute from the module that it lives in (PEP 562)."""
     if name == "__version__":
         return _version()
-    if name == "make_plan":
-        return import_module("scheduler.planner").make_schedule
     for home, names in _HOMES.items():
         if name in names:
             return getattr(import_module(f"scheduler.{home}"), name)

@@ -11,7 +11,6 @@ import os
 import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from datetime import UTC
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -87,6 +86,12 @@ def _add_request(parser: argparse.ArgumentParser) -> None:
 def _add_output(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("-o", "--output", metavar="PLAN.json", help="write the ScheduleResponse to a file, as JSON")
+    add(
+        "--csv",
+        metavar="DIR",
+        help="write dispatch, energy, reserve, blocks, bids and cash as CSV files to a directory",
+    )
+    add("--force", action="store_true", help="write them also where the directory is not empty")
     add("--json", action="store_true", help="print only the ScheduleResponse, as JSON")
     add("--quiet", action="store_true", help="no progress on standard error")
 
@@ -194,7 +199,7 @@ def _call(args: argparse.Namespace) -> int:
     request = _request_of(args)
     _check_output(args)
     with Client(args.address, timeout_seconds=args.timeout) as client, _progress(args) as progress:
-        answer = client.schedule(request, tell=progress)
+        answer = client.schedule(request, tell=progress).response
     return _shown(request, answer, args)
 
 
@@ -269,7 +274,10 @@ def _request_of(args: argparse.Namespace) -> pb.ScheduleRequest:
 
     request = message_from_json(pb.ScheduleRequest, _bytes_of(args.request), _name(args.request))
     if args.prices:
-        _put_prices(request, args)
+        from scheduler.formats.into_request import put_prices
+
+        for words in put_prices(request, Path(args.prices), args.zone):
+            print(f"{_name(args.request)}: {words}", file=sys.stderr)
     elif args.zone:
         raise InvalidFileError("--zone goes with --prices")
     options: dict[str, Any] = {
@@ -284,42 +292,6 @@ def _request_of(args: argparse.Namespace) -> pb.ScheduleRequest:
         if value is not None:
             setattr(request.options, name, value)
     return request
-
-
-def _put_prices(request: pb.ScheduleRequest, args: argparse.Namespace) -> None:
-    """Puts the prices of the file in the energy markets, and says where."""
-    from scheduler.formats.tidy import read_prices
-    from scheduler.horizon import Horizon
-
-    problem = request.problem
-    wire = problem.horizon
-    try:
-        horizon = Horizon(wire.start.ToDatetime(UTC), wire.step_minutes, wire.count, wire.time_zone)
-    except (ValueError, OverflowError):
-        return  # who validates the request says what is wrong with its horizon
-    if not problem.HasField("horizon") or any(horizon.violations("")):
-        return
-    file = read_prices(Path(args.prices))
-    if file.currency_code != problem.currency_code:
-        words = f"is in {file.currency_code}, the request in {problem.currency_code}"
-        raise InvalidFileError(f"{file.name}: {words}")
-    if not any(market.HasField("energy") for market in problem.markets):
-        raise InvalidFileError(f"{file.name}: the request has no energy market to put prices in")
-    for m, market in enumerate(problem.markets):
-        if not market.HasField("energy"):
-            continue
-        named = market.site_ids or [site.id for site in problem.sites if site.HasField("connection")]
-        zone = file.zone(args.zone, {site.zone_eic for site in problem.sites if site.id in named})
-        series = market.energy.price_per_mwh
-        found = file.over(horizon, zone, series.mean_of_finer)
-        del series.values[:]
-        series.values.extend(found.price_per_mwh)
-        series.start.FromDatetime(found.start_utc)
-        series.step_minutes = found.step_minutes
-        series.source = f"{Path(args.prices).name} {zone}"
-        field = f"problem.markets[{m}].energy.price_per_mwh"
-        words = f"{field}: {len(series.values)} prices of {zone} from {file.name}"
-        print(f"{_name(args.request)}: {words}", file=sys.stderr)
 
 
 def _schedule_of(path: str) -> pb.ScheduleResponse:
@@ -354,12 +326,25 @@ def _shown(request: pb.ScheduleRequest, answer: pb.ScheduleResponse, args: argpa
 
     if args.output:
         Path(args.output).write_text(_json(answer), "utf-8")
+    if args.csv:
+        _write_csv(request, answer, args)
     if args.json:
         sys.stdout.write(_json(answer))
     else:
         print_report(request, answer, sys.stdout)
     codes = {"plan": OK, "conflict": CONFLICT, "no_plan": NO_PLAN}
     return codes.get(str(answer.WhichOneof("outcome")), FAILED)
+
+
+def _write_csv(request: pb.ScheduleRequest, answer: pb.ScheduleResponse, args: argparse.Namespace) -> None:
+    from scheduler.result import Result
+
+    result = Result(request, response=answer)
+    if result.plan is None:
+        print(f"{args.csv}: nothing is written, for there is no plan", file=sys.stderr)
+        return
+    for path in result.to_csv(args.csv, force=True):  # that it may be written was checked before
+        print(f"{path}: written", file=sys.stderr)
 
 
 def _progress(args: argparse.Namespace) -> AbstractContextManager[Callable[[Progress], None]]:
@@ -370,6 +355,12 @@ def _progress(args: argparse.Namespace) -> AbstractContextManager[Callable[[Prog
 
 def _check_output(args: argparse.Namespace) -> None:
     """Fails before the solve rather than after it where the plan could not be written."""
+    if args.csv:
+        from scheduler.formats.csv_tables import prepare_directory
+
+        prepare_directory(args.csv, args.force)
+    elif args.force:
+        raise SchedulerError("--force goes with --csv")
     if args.output:
         path = Path(args.output)
         existed = path.exists()

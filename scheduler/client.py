@@ -1,15 +1,13 @@
-"""A typed client of the gRPC service, without surprises: answers are messages, refusals are exceptions.
+"""A typed client of the gRPC service, without surprises: answers are typed, refusals are exceptions.
 
 with Client("127.0.0.1:50051") as client:
-    answer = client.schedule("request.json")
+    result = client.schedule("request.json")
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from os import PathLike
-from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -18,11 +16,11 @@ from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
 from scheduler.errors import InvalidRequestError, SchedulerError, Violation
+from scheduler.result import Result
 from scheduler.server.workers import Progress
 from scheduler.v1 import scheduler_pb2 as pb
 from scheduler.v1.scheduler_pb2_grpc import SchedulerServiceStub
-
-Request = pb.ScheduleRequest | str | PathLike[str]
+from scheduler.wire.given import Given, request_of
 
 
 class CallError(SchedulerError):
@@ -42,7 +40,7 @@ class CallError(SchedulerError):
 
 
 class Client:
-    """Calls a server. A request is a message, or the path of its protobuf JSON. Without a timeout, it waits.
+    """Calls a server. A request is a message, a path, JSON text or a dict. Without a timeout, it waits.
 
     Malformed requests raise InvalidRequestError, everything else that prevents an answer raises CallError.
     """
@@ -72,19 +70,21 @@ class Client:
 
     def schedule(
         self,
-        request: Request,
+        request: Given,
         *,
         tell: Callable[[Progress], None] | None = None,
         timeout_seconds: float | None = None,
-    ) -> pb.ScheduleResponse:
+    ) -> Result:
         """A plan, a conflict, or that there is none. ``tell`` is told of phases and better plans."""
+        message = request_of(request)
         if tell is None:
             with _errors_raised():
-                return self._stub.Schedule(_read(request), timeout=self._patience(timeout_seconds))
+                response = self._stub.Schedule(message, timeout=self._patience(timeout_seconds))
+            return Result(message, response=response)
         phase = ""
-        for event in self.stream_schedule(request, timeout_seconds=timeout_seconds):
+        for event in self.stream_schedule(message, timeout_seconds=timeout_seconds):
             if event.HasField("result"):
-                return event.result
+                return Result(message, response=event.result)
             phase = event.phase or phase
             solve = event.incumbent
             objective = solve.objective if solve.HasField("objective") else None
@@ -93,10 +93,10 @@ class Client:
         raise CallError("UNKNOWN", "the server ended the call without an answer")
 
     def stream_schedule(
-        self, request: Request, *, timeout_seconds: float | None = None
+        self, request: Given, *, timeout_seconds: float | None = None
     ) -> Iterator[pb.StreamScheduleResponse]:
         """Phases and better plans as they come, the answer last. Closing the iterator cancels the call."""
-        message = pb.StreamScheduleRequest(request=_read(request))
+        message = pb.StreamScheduleRequest(request=request_of(request))
         with _errors_raised():
             call = self._stub.StreamSchedule(message, timeout=self._patience(timeout_seconds))
             try:
@@ -104,9 +104,9 @@ class Client:
             finally:
                 call.cancel()
 
-    def validate(self, request: Request, *, timeout_seconds: float | None = None) -> tuple[Violation, ...]:
+    def validate(self, request: Given, *, timeout_seconds: float | None = None) -> tuple[Violation, ...]:
         """Everything that is wrong with a request; empty: nothing."""
-        message = pb.ValidateRequest(request=_read(request))
+        message = pb.ValidateRequest(request=request_of(request))
         with _errors_raised():
             answer = self._stub.Validate(message, timeout=self._patience(timeout_seconds))
         return tuple(Violation(v.field, v.rule, v.message, v.amount) for v in answer.violations)
@@ -118,14 +118,6 @@ class Client:
 
     def _patience(self, timeout_seconds: float | None) -> float | None:
         return self._timeout_seconds if timeout_seconds is None else timeout_seconds
-
-
-def _read(request: Request) -> pb.ScheduleRequest:
-    if isinstance(request, pb.ScheduleRequest):
-        return request
-    from scheduler.wire.json import schedule_request_from_json
-
-    return schedule_request_from_json(Path(request).read_bytes(), str(request))
 
 
 @contextmanager

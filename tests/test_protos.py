@@ -6,21 +6,25 @@ import sys
 import sysconfig
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parent.parent
+BASELINE = ROOT / "protos-baseline"
+"""The protos of the last release: docs/decisions/0005-the-format-is-frozen.md."""
 
 
-def run(*command: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+def run(*command: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
 
 
 def generate(*options: str) -> subprocess.CompletedProcess[str]:
     return run(sys.executable, "tools/generate_protos.py", *options)
 
 
-def buf(*arguments: str) -> subprocess.CompletedProcess[str]:
+def buf(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
     path = shutil.which("buf", path=sysconfig.get_path("scripts")) or shutil.which("buf")
     assert path, "buf is not installed beside this Python; run make setup"
-    return run(path, *arguments)
+    return run(path, *arguments, cwd=cwd)
 
 
 def test_generated_code_is_what_the_protos_give():
@@ -61,4 +65,51 @@ def test_buf_lint_passes():
 
 def test_protos_are_formatted():
     result = buf("format", "--diff", "--exit-code")
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+def changed_copy(folder: Path, name: str, before: str, after: str) -> Path:
+    """A folder with protos of which one differs."""
+    shutil.copy(ROOT / "buf.yaml", folder)
+    shutil.copytree(BASELINE, folder / "protos")
+    path = folder / "protos" / "scheduler" / "v1" / name
+    text = path.read_text("utf-8")
+    assert before in text
+    path.write_text(text.replace(before, after), "utf-8")
+    return folder
+
+
+def test_nothing_that_was_released_is_broken():
+    assert list(BASELINE.glob("scheduler/v1/*.proto")), "without a baseline nothing is compared"
+    result = buf("breaking", "--against", str(BASELINE))
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+BREAKS = [
+    ("scheduler.proto", "string request_id = 1;", "string request_id = 9;", 'field "1"'),
+    ("scheduler.proto", "uint32 seed = 4;", "uint64 seed = 4;", "type"),
+    ("scheduler.proto", "bool counterfactuals = 6;", "bool compare = 6;", "name"),
+    ("plan.proto", "  CASH_KIND_HEAT = 10;", "  CASH_KIND_WARMTH = 10;", "HEAT"),
+    ("plan.proto", "optional double lowest_price_per_mw_h = 4;", "double lowest_price_per_mw_h = 4;", "cardinality"),
+    ("problem.proto", "    MinerGroup miner_group = 2;\n  }", "  }\n  MinerGroup miner_group = 2;", "oneof"),
+]
+
+
+@pytest.mark.parametrize(("name", "before", "after", "word"), BREAKS, ids=lambda value: value.strip()[:24])
+def test_a_break_is_found(name, before, after, word, tmp_path):
+    result = buf("breaking", "--against", str(BASELINE), cwd=changed_copy(tmp_path, name, before, after))
+    assert result.returncode == 100, result.stdout + result.stderr
+    assert result.stdout.startswith(f"protos/scheduler/v1/{name}:") and word in result.stdout
+
+
+ADDITIONS = [
+    ("scheduler.proto", "bool counterfactuals = 6;", "bool counterfactuals = 6;\n  optional double more = 7;"),
+    ("problem.proto", "MinerGroup miner_group = 2;", "MinerGroup miner_group = 2;\n    Horizon other = 99;"),
+    ("plan.proto", "CASH_KIND_PEAK = 12;", "CASH_KIND_PEAK = 12;\n  CASH_KIND_OTHER = 13;"),
+]
+
+
+@pytest.mark.parametrize(("name", "before", "after"), ADDITIONS, ids=["field", "oneof-member", "enum-value"])
+def test_additions_are_no_break(name, before, after, tmp_path):
+    result = buf("breaking", "--against", str(BASELINE), cwd=changed_copy(tmp_path, name, before, after))
     assert result.returncode == 0, result.stdout + result.stderr

@@ -27,7 +27,6 @@ from scheduler.problem import Counts, Direction, Floats, Mining, Problem, Site, 
 if TYPE_CHECKING:
     from scheduler.model.ledger import Ledger, Term, Values, Vars
 
-
 MOST_LUMPY_MACHINES = 60
 
 
@@ -375,6 +374,11 @@ class MinerGroup:
                 power_mw[j:] += before * (on_way_w - target.power_w) / W_PER_MW
                 hashrate[j:] -= before * target.hashrate_ths
         return MinerGroupPlan(self.id, power_mw, count, move, hashrate)
+
+    def quantities(self, plan: MinerGroupPlan) -> Iterator[tuple[str, str, Floats | Counts]]:
+        """Hash rate of the group, machines by mode."""
+        yield "", "hashrate_ths", plan.hashrate_ths
+        yield from ((mode.id, "machine_count", n) for mode, n in zip(self.modes, plan.mode_count, strict=True))
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from scheduler.errors import Violation
 from scheduler.plan import AssetPlan, Backing, MarketPlan
-from scheduler.problem import Direction, Floats
+from scheduler.problem import Counts, Direction, Floats
 from scheduler.product import Product
 
 if TYPE_CHECKING:
@@ -76,6 +76,9 @@ class AssetComponent(Protocol):
 
     def extract_backing(self, values: Values, own: Any) -> list[tuple[str, Backing]]:
         """What it holds for reserve markets: (market, backing)."""
+
+    def quantities(self, plan: Any) -> Iterator[tuple[str, str, Floats | Counts]]:
+        """What its plan tells beyond power, for tables: (mode or empty, quantity with its unit, [T])."""
 
 
 class MarketComponent(Protocol):

@@ -12,11 +12,13 @@ from google.protobuf.message import Message
 
 from scheduler.errors import Violation
 from scheduler.plan import AuditReport, Schedule
+from scheduler.problem import Problem
 from scheduler.v1 import plan_pb2, problem_pb2
 from scheduler.v1 import scheduler_pb2 as v1
-from scheduler.wire.options import solve_to_pb
-from scheduler.wire.plan import plan_to_pb, shortfalls_to_pb
+from scheduler.wire.options import read_solve, solve_to_pb
+from scheduler.wire.plan import plan_to_pb, read_plan, shortfalls_from_pb, shortfalls_to_pb
 from scheduler.wire.problem import problem_to_pb
+from scheduler.wire.reader import Reader
 
 DISTRIBUTIONS = ("gridflex-scheduler", "pyomo", "highspy")
 
@@ -46,6 +48,22 @@ def schedule_to_pb(
     else:
         pb.no_plan.reason = schedule.no_plan_reason
     return pb
+
+
+def schedule_from_pb(pb: v1.ScheduleResponse, problem: Problem) -> Schedule:
+    """The answer to a problem. Raises InvalidRequestError where it is none."""
+    read = Reader(horizon=problem.horizon)
+    solve = read_solve(read, pb.solve, "solve")
+    conflict, plan = pb.conflict, None
+    if pb.HasField("plan"):
+        plan = read_plan(read, pb.plan, problem, "plan")
+    elif conflict.HasField("relaxed_plan"):
+        plan = read_plan(read, conflict.relaxed_plan, problem, "conflict.relaxed_plan")
+    shortfalls = shortfalls_from_pb(read, conflict.shortfalls, "conflict.shortfalls")
+    cheapest_cost = read.number(conflict, "cheapest_cost", "conflict")
+    read.raise_if_any()
+    assert solve is not None
+    return Schedule(problem, solve, plan, shortfalls, cheapest_cost, pb.no_plan.reason)
 
 
 def digest(pb: Message) -> str:

@@ -5,7 +5,9 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ from builders import START, tiny_request_pb
 
 import scheduler
 from scheduler import cli
+from scheduler.server import workers
 from scheduler.v1 import scheduler_pb2 as pb
 from scheduler.wire.json import message_from_json, response_to_json
 
@@ -68,6 +71,20 @@ def test_quiet(request_path, capsys, answered, answer):
     answered(answer)
     assert cli.main(["plan", str(request_path), "--quiet"]) == 0
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("planner", ["answer", "answer_and_die"])
+def test_the_time_limit_is_held_with_the_last_plan(request_path, monkeypatch, capsys, planner):
+    """By a planner that finds plans, and does not end, or not well."""
+    patience = workers.Patience(margin_seconds=0.5)
+    stuck = partial(workers.Worker, f"stuck_planner:{planner}", patience)
+    monkeypatch.setattr(workers, "Worker", stuck)
+    start = time.monotonic()
+    assert cli.main(["plan", str(request_path), "--time-limit", "2", "--json", "--quiet"]) == 0
+    assert time.monotonic() - start < 30
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["plan"]["objective"] > 0
+    assert answer["solve"]["stop_reason"] == "STOP_REASON_TIME"
 
 
 def test_json_is_all_that_is_on_standard_output(request_path):
@@ -330,9 +347,6 @@ def test_help_loads_nothing_heavy():
 
 
 def test_the_package_offers_what_it_lists():
-    from scheduler.planner import make_schedule
-
-    assert scheduler.make_plan is make_schedule
     assert all(hasattr(scheduler, name) for name in scheduler.__all__)
     assert set(scheduler.__all__) <= set(dir(scheduler))
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):

@@ -35,7 +35,7 @@ from scheduler.wire.json import message_from_json, response_to_json
 from scheduler.wire.options import solve_from_pb, solve_to_pb
 from scheduler.wire.plan import plan_from_pb, plan_to_pb
 from scheduler.wire.request import audit_request_from_pb, schedule_request_from_pb
-from scheduler.wire.response import audit_to_pb, schedule_to_pb, violations_to_pb
+from scheduler.wire.response import audit_to_pb, schedule_from_pb, schedule_to_pb, violations_to_pb
 
 _, PROBLEM, _ = schedule_request_from_pb(rich_request_pb())
 SHORTFALL = Shortfall(
@@ -296,6 +296,29 @@ def test_answer_without_a_plan():
     assert pb.WhichOneof("outcome") == "no_plan"
     assert pb.no_plan.reason == "no time"
     assert pb.plan_digest == ""
+
+
+@pytest.mark.parametrize(
+    "schedule",
+    [
+        Schedule(PROBLEM, SOLVE, PLAN),
+        Schedule(PROBLEM, Solve(StopReason.CONFLICT, 100.0), PLAN, (SHORTFALL, SHORTFALL), cheapest_cost=97.6),
+        Schedule(PROBLEM, Solve(StopReason.TIME), no_plan_reason="no time"),
+    ],
+    ids=["plan", "conflict", "no-plan"],
+)
+def test_answers_are_read_back(schedule):
+    pb = schedule_to_pb(schedule, problem=rich_request_pb().problem)
+    assert differences(schedule, schedule_from_pb(pb, PROBLEM), "schedule") == []
+
+
+def test_answer_that_is_none():
+    pb = schedule_to_pb(Schedule(PROBLEM, SOLVE, PLAN))
+    pb.plan.sites[0].grid_mw.append(1.0)
+    pb.solve.stop_reason = 99
+    with pytest.raises(InvalidRequestError) as refused:
+        schedule_from_pb(pb, PROBLEM)
+    assert {violation.field for violation in refused.value.violations} == {"solve.stop_reason", "plan.sites[0].grid_mw"}
 
 
 def test_violations_and_audits():
