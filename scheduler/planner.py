@@ -1,19 +1,34 @@
-"""From a problem to an audited schedule: build, solve, extract, check. The one path that every face of the service takes."""
+"""From a problem to an audited schedule: build, solve, extract, check. Every face of the service takes this path."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
+
+import numpy as np
 
 from scheduler import check
 from scheduler.errors import AuditError, InvalidRequestError
-from scheduler.plan import Schedule, Solve, StopReason
-from scheduler.problem import Problem
+from scheduler.incumbents import Incumbents, interim, sound_bound
+from scheduler.plan import Plan, Schedule, Solve, StopReason
+from scheduler.problem import Floats, Problem
 from scheduler.settings import SolveOptions, Strategy
 
-Progress = Callable[[str, float | None, float | None], None]
-"""Called with (phase, objective, bound): phase is validate, build, solve, audit; figures are None where not known."""
+Progress = Callable[[str, Schedule | None], None]
+"""Called with a phase when it begins, and then with each better schedule that is found and audited in it.
+
+Phases are validate, build, solve, audit, explain. A schedule is what the answer would be if the work ended now.
+"""
+
+LEAST_SECONDS_TO_EXPLAIN = 30.0
+SHARE_TO_SOLVE = 0.1
+"""Of the time limit, what the solve has at least, however long the model took to build."""
+SHARE_TO_ANSWER = 0.05
+"""Of the time limit, what is kept for auditing the plan and for what is told of it."""
+SHARE_FOR_BID_PRICES = 0.2
+"""Of the time limit, what the lowest prices to ask may take at most."""
 
 
 def make_schedule(problem: Problem, options: SolveOptions | None = None, progress: Progress | None = None) -> Schedule:
@@ -21,48 +36,101 @@ def make_schedule(problem: Problem, options: SolveOptions | None = None, progres
 
     Raises InvalidRequestError for a malformed problem and AuditError where a plan fails the checker.
     """
-    from scheduler.model.build import build, extract  # noqa: PLC0415 - pyomo takes 0.3 s, needed only here
-    from scheduler.model.compile import collector_paused, compile_matrix  # noqa: PLC0415
-    from scheduler.model.strategy.fast import fast  # noqa: PLC0415
-    from scheduler.model.strategy.plain import plain  # noqa: PLC0415
-    from scheduler.model.strategy.search import search  # noqa: PLC0415
+    from scheduler.model.bid_prices import lowest_prices, with_lowest_prices
+    from scheduler.model.build import build, extract
+    from scheduler.model.compile import collector_paused, compile_matrix
+    from scheduler.model.strategy.fast import fast
+    from scheduler.model.strategy.plain import plain
+    from scheduler.model.strategy.search import search
 
     started = time.monotonic()
     options = options or SolveOptions()
-    tell = progress or (lambda phase, objective, bound: None)
-    tell("validate", None, None)
+    tell = progress or (lambda phase, incumbent: None)
+    tell("validate", None)
     violations = (*problem.violations(), *options.violations())
     if violations:
         raise InvalidRequestError(violations)
-    tell("build", None, None)
+    tell("build", None)
     with collector_paused():
         made = build(problem)
         matrix = compile_matrix(made.ledger)
-    tell("solve", None, None)
-    most_money = plain if options.strategy is Strategy.PLAIN else fast
-    found = search(matrix, options, most_money, lambda objective, bound: tell("solve", objective, bound))
+    tell("solve", None)
+
+    def plan_of(x: Floats) -> Plan:
+        return extract(made, matrix.values(np.where(matrix.integer, np.rint(x), x)))
+
+    incumbents = Incumbents(problem, options, plan_of, partial(tell, "solve"), started)
+    found = search(
+        matrix,
+        replace(options, time_limit_seconds=_seconds_to_solve(options, started)),
+        plain if options.strategy is Strategy.PLAIN else fast,
+        incumbents if progress else lambda x, objective, bound: None,
+    )
     solve = Solve(
         found.stop_reason,
         bound=found.bound,
         wall_seconds=time.monotonic() - started,
         reproducible=found.stop_reason is not StopReason.TIME,
     )
+    if found.x is None and incumbents.latest is not None:
+        return incumbents.latest
     if found.x is None:
-        return Schedule(problem, solve, no_plan_reason=_why_none(found.infeasible, options))
-    plan = extract(made, matrix.values(found.x))
-    tell("audit", None, found.bound)
+        return Schedule(problem, solve, no_plan_reason=_why_none(problem, found.infeasible, options, started))
+    tell("audit", None)
+    plan, solve = _audited(problem, plan_of(found.x), solve, options, started)
+    tell("audit", interim(problem, plan, solve))
+    budget = min(SHARE_FOR_BID_PRICES * options.time_limit_seconds, _seconds_left(options, started))
+    prices = lowest_prices(matrix, found.x, budget)
+    plan = with_lowest_prices(plan, prices)
+    solve = replace(solve, reproducible=solve.reproducible and prices.complete)
+    if solve.stop_reason is StopReason.PROVEN:
+        return Schedule(problem, replace(solve, wall_seconds=time.monotonic() - started), plan)
+    tell("explain", None)
+    return _explained(problem, plan, solve, options, started)
+
+
+def _audited(problem: Problem, plan: Plan, solve: Solve, options: SolveOptions, started: float) -> tuple[Plan, Solve]:
+    """The plan with the checker's own money, and what is proven of it. Raises AuditError."""
     plan = replace(plan, objective=sum(stream.total for stream in check.money(problem, plan)))
-    solve = replace(solve, objective=plan.objective, wall_seconds=time.monotonic() - started)
+    bound = sound_bound(solve.bound, plan.objective)
+    solve = replace(solve, objective=plan.objective, bound=bound, wall_seconds=time.monotonic() - started)
     report = check.audit(problem, plan, solve, options)
     if report.violations:
         raise AuditError(report.violations)
-    return Schedule(problem, solve, plan)
+    return plan, solve
 
 
-def _why_none(infeasible: bool, options: SolveOptions) -> str:
+def _explained(problem: Problem, plan: Plan, solve: Solve, options: SolveOptions, started: float) -> Schedule:
+    """The answer with what is missing of awards, if anything is, and the cheapest way out."""
+    from scheduler import conflict
+
+    found = conflict.explain(problem, plan, _seconds_to_explain(options, started), options.seed)
+    if not found.shortfalls and solve.stop_reason is StopReason.CONFLICT:
+        solve = replace(solve, stop_reason=StopReason.PROVEN)  # what seemed missing is the solver's dust
+    solve = replace(solve, wall_seconds=time.monotonic() - started)
+    return Schedule(problem, solve, plan, found.shortfalls, found.cheapest_cost)
+
+
+def _seconds_left(options: SolveOptions, started: float) -> float:
+    """What is left of the time limit."""
+    return options.time_limit_seconds - (time.monotonic() - started)
+
+
+def _seconds_to_solve(options: SolveOptions, started: float) -> float:
+    """What is left of it for the solve."""
+    limit = options.time_limit_seconds
+    return max(SHARE_TO_SOLVE * limit, _seconds_left(options, started) - SHARE_TO_ANSWER * limit)
+
+
+def _seconds_to_explain(options: SolveOptions, started: float) -> float:
+    """What is left of the time limit, but not much more than the plan itself took."""
+    gone = time.monotonic() - started
+    return min(options.time_limit_seconds - gone, max(LEAST_SECONDS_TO_EXPLAIN, 2 * gone))
+
+
+def _why_none(problem: Problem, infeasible: bool, options: SolveOptions, started: float) -> str:
     if infeasible:
-        return (
-            "no plan exists even with every award given up: the limits of a connection or the availability of a group cannot be met "
-            "from where the machines are at the start; raise import_limit_mw or mend initial_cohorts"
-        )
+        from scheduler import conflict
+
+        return conflict.why_no_plan(problem, _seconds_to_explain(options, started), options.seed)
     return f"no plan was found within {options.time_limit_seconds} s: raise time_limit_seconds"

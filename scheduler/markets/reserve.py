@@ -204,6 +204,15 @@ class ReserveMarket:
             volume = self._declare_volume(ledger, block, bid, room_kw, paid)
             if volume is not None:
                 volumes.append(volume)
+                ledger.offer(
+                    self.id,
+                    block.id,
+                    volume.submitted,
+                    volume.terms_mw,
+                    price_per_mw_h=paid,
+                    chance=bid.acceptance_prob,
+                    hours=len(block.intervals(ledger.problem.horizon)) * ledger.hours,
+                )
         name = f"{self.id},{block.id}"
         if len(volumes) > 1:
             ledger.rows(f"most[{name}]", [term for v in volumes for term in v.terms_mw], upper=room_kw / KW_PER_MW)

@@ -14,7 +14,7 @@ from pyomo.core.expr.numeric_expr import LinearExpression
 from pyomo.repn.plugins.standard_form import LinearStandardFormCompiler
 from scipy.sparse import csc_array, vstack
 
-from scheduler.model.ledger import Ledger, Values
+from scheduler.model.ledger import Ledger, Values, Vars
 from scheduler.problem import Floats
 
 
@@ -32,6 +32,7 @@ class Matrix:
     integer: NDArray[np.bool_]
     coarse: NDArray[np.bool_]  # integers of which one unit matters: offers, groups of few large machines
     shortfall: NDArray[np.int64]  # columns of missing MW of awards
+    offers: NDArray[np.int64]  # columns that must be 1 for an offer to be submitted: without them there are none
     money: Floats  # [columns] all streams together
     constant: float
 
@@ -51,6 +52,10 @@ class Matrix:
             row_lower=np.append(self.row_lower, -np.inf),
             row_upper=np.append(self.row_upper, mw_h),
         )
+
+    def columns(self, variables: Vars) -> NDArray[np.int64]:
+        """Columns of some variables, without those that no row names."""
+        return _together([_columns(self.column_of, variables)])
 
     def values(self, x: Floats) -> Values:
         """A solution by variable."""
@@ -91,7 +96,7 @@ def compile_matrix(ledger: Ledger) -> Matrix:
         at = _columns(column_of, earning.variables)
         np.add.at(money, at[at >= 0], earning.coefficients[at >= 0])
     shortfall = [_columns(column_of, missing) for missing in ledger.shortfalls_mw]
-    together = np.concatenate(shortfall) if shortfall else np.zeros(0, dtype=np.int64)
+    offers = [_columns(column_of, offer.submitted) for offer in ledger.offers]
     return Matrix(
         ledger,
         column_of,
@@ -102,7 +107,8 @@ def compile_matrix(ledger: Ledger) -> Matrix:
         upper,
         integer,
         coarse,
-        together[together >= 0],
+        _together(shortfall),
+        _together(offers),
         money,
         float(sum(amount.sum() for amount in ledger.constants.values())),
     )
@@ -134,6 +140,12 @@ def model_with_money(ledger: Ledger) -> pyo.ConcreteModel:
         sense=pyo.maximize,
     )
     return ledger.model
+
+
+def _together(columns: list[NDArray[np.int64]]) -> NDArray[np.int64]:
+    """All columns that there are."""
+    found = np.concatenate(columns) if columns else np.zeros(0, dtype=np.int64)
+    return found[found >= 0]
 
 
 def _columns(column_of: dict[int, int], variables: NDArray[np.object_]) -> NDArray[np.int64]:

@@ -48,6 +48,19 @@ class Earning:
 
 
 @dataclass(frozen=True, eq=False)
+class Offer:
+    """What may be submitted for a block: while ``submitted`` is 0 nothing, else the sum of MW times whole numbers."""
+
+    market_id: str
+    block_id: str
+    price_per_mw_h: float  # paid where it is accepted
+    chance: float
+    hours: float  # of the block
+    submitted: Vars  # [1] 0 or 1
+    terms_mw: tuple[tuple[float, Vars], ...]
+
+
+@dataclass(frozen=True, eq=False)
 class Bounds:
     """Bounds and integrality of an array of variables, of its shape. Coarse: integers of which one unit matters."""
 
@@ -71,6 +84,7 @@ class Ledger:
     earnings: list[Earning] = field(default_factory=list)
     constants: dict[Stream, Floats] = field(default_factory=dict)
     shortfalls_mw: list[Vars] = field(default_factory=list)
+    offers: list[Offer] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.intervals: int = self.problem.horizon.count
@@ -157,6 +171,20 @@ class Ledger:
     def claim(self, demand: Demand, tranche: Tranche, site_id: str, asset_id: str, mw: Vars, most_mw: float) -> None:
         """Holds MW for a tranche of a demand; ``most_mw`` bounds all that the asset can hold for the demand."""
         self.claims.append(Claim(demand, tranche, site_id, asset_id, mw, most_mw))
+
+    def offer(
+        self,
+        market_id: str,
+        block_id: str,
+        submitted: Vars,
+        terms_mw: tuple[tuple[float, Vars], ...],
+        *,
+        price_per_mw_h: float,
+        chance: float,
+        hours: float,
+    ) -> None:
+        """Says what may be submitted for a block; one call for each bid."""
+        self.offers.append(Offer(market_id, block_id, price_per_mw_h, chance, hours, submitted, terms_mw))
 
     def earn(self, stream: Stream, variables: Vars, coefficients: ArrayLike) -> None:
         """Books coefficient * variable to a stream in each interval. Prices stay data: a stream is one cost vector."""

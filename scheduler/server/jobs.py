@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from typing import TypeVar
 
 from google.protobuf.message import Message
 
@@ -12,27 +13,38 @@ import scheduler.model.strategy.fast
 import scheduler.model.strategy.plain  # noqa: F401  these take a second: the forkserver has them ready for all workers
 from scheduler import check
 from scheduler.errors import InvalidRequestError
+from scheduler.plan import Schedule
 from scheduler.planner import make_schedule
-from scheduler.server.workers import Begun, Job, OverrunError, Progress, Tell
+from scheduler.server.workers import Begun, Incumbent, Job, OverrunError, Progress, Tell
 from scheduler.v1 import scheduler_pb2 as pb
 from scheduler.wire.request import audit_request_from_pb, message_from_bytes, schedule_request_from_pb
 from scheduler.wire.response import audit_to_pb, schedule_to_pb, violations_to_pb
 
+Answer = TypeVar("Answer", bound=Message)
+
 
 def answer(job: Job, tell: Tell) -> bytes:
     """The answer to a job, as protobuf bytes. Raises SchedulerErrors."""
-    return VERBS[job.verb](job, tell).SerializeToString(deterministic=True)
+    return _bytes(VERBS[job.verb](job, tell))
+
+
+def _bytes(message: Message) -> bytes:
+    return message.SerializeToString(deterministic=True)
 
 
 def schedule(job: Job, tell: Tell) -> pb.ScheduleResponse:
     """Plans."""
-    return _scheduled(job, tell, lambda: message_from_bytes(pb.ScheduleRequest, job.payload))
+    return _scheduled(job, tell, lambda: message_from_bytes(pb.ScheduleRequest, job.payload), lambda answer: answer)
 
 
 def stream(job: Job, tell: Tell) -> pb.StreamScheduleResponse:
     """Plans; the news themselves are sent by the service."""
-    read = lambda: message_from_bytes(pb.StreamScheduleRequest, job.payload).request  # noqa: E731
-    return pb.StreamScheduleResponse(result=_scheduled(job, tell, read))
+    return _scheduled(
+        job,
+        tell,
+        lambda: message_from_bytes(pb.StreamScheduleRequest, job.payload).request,
+        lambda answer: pb.StreamScheduleResponse(result=answer),
+    )
 
 
 def validate(job: Job, tell: Tell) -> pb.ValidateResponse:
@@ -59,7 +71,9 @@ VERBS: dict[str, Callable[[Job, Tell], Message]] = {
 }
 
 
-def _scheduled(job: Job, tell: Tell, read: Callable[[], pb.ScheduleRequest]) -> pb.ScheduleResponse:
+def _scheduled(
+    job: Job, tell: Tell, read: Callable[[], pb.ScheduleRequest], wrapped: Callable[[pb.ScheduleResponse], Answer]
+) -> Answer:
     news = _News(tell)
     news("validate")
     request = read()
@@ -70,7 +84,18 @@ def _scheduled(job: Job, tell: Tell, read: Callable[[], pb.ScheduleRequest]) -> 
             raise OverrunError("the deadline came while the request was read")
         options = replace(options, time_limit_seconds=min(options.time_limit_seconds, left))
     tell(Begun(options.time_limit_seconds))
-    return schedule_to_pb(make_schedule(problem, options, news), request_id, request.problem)
+
+    def answer_with(schedule: Schedule) -> Answer:
+        return wrapped(schedule_to_pb(schedule, request_id, request.problem))
+
+    def progress(phase: str, incumbent: Schedule | None) -> None:
+        if incumbent is None:
+            news(phase)
+        else:
+            tell(Incumbent(_bytes(answer_with(incumbent))))  # before the news: who is told of it can rely on it
+            news(phase, incumbent.solve.objective, incumbent.solve.bound)
+
+    return answer_with(make_schedule(problem, options, progress))
 
 
 class _News:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -12,8 +13,11 @@ from dataclasses import replace
 from scheduler.errors import SchedulerError
 from scheduler.server.workers import TARGET, Job, OverrunError, Patience, Progress, Worker, WorkerDiedError
 
+log = logging.getLogger("scheduler.server")
+
 LEAST_SECONDS = 0.5  # a call with less than this left is not begun
-REPLY_SECONDS = 0.1  # kept for sending the answer
+REPLY_SECONDS = 0.1  # kept for sending the answer, and
+REPLY_FRAC = 0.01  # of the time left, for long calls have large answers
 LARGE_BYTES = 32 * 2**20  # a worker keeps the memory that such a request took: it is replaced
 MARGIN_FRAC = 0.1  # of the time left, kept for building and checking around the solve
 
@@ -66,6 +70,7 @@ class WorkerPool:
     async def run(self, job: Job, tell: Callable[[Progress], None] = lambda news: None) -> bytes:
         """The answer to a job. Cancelling ends the work. ``tell`` is called in the event loop.
 
+        Where the deadline comes first, the answer is the last audited plan, if there is one.
         Raises what the job raised, or else an error of this module or a WorkerError.
         """
         loop = asyncio.get_running_loop()
@@ -75,16 +80,21 @@ class WorkerPool:
             loop.call_soon_threadsafe(tell, news)
 
         async with self._borrowed(deadline) as worker:
+            reply_at: float | None = None
             if deadline is not None:
                 left = deadline - loop.time()
                 job = replace(job, seconds=left - max(LEAST_SECONDS / 2, MARGIN_FRAC * left))
+                reply_at = deadline - max(REPLY_SECONDS, REPLY_FRAC * left)
             began = time.monotonic()
-            worker.idle = False
+            worker.engage()
             try:
-                async with asyncio.timeout_at(None if deadline is None else deadline - REPLY_SECONDS):
+                async with asyncio.timeout_at(reply_at):
                     return await loop.run_in_executor(self._threads, worker.run, job, in_loop)
             except TimeoutError:
-                raise OverrunError("there is no answer in time: the work was ended") from None
+                if worker.incumbent is None:
+                    raise OverrunError("there is no answer in time: the work was ended") from None
+                log.info("the deadline came first: it is answered with the last audited plan")
+                return worker.incumbent
             except WorkerDiedError:
                 if self._closed:
                     raise ClosedError("the server is ending") from None

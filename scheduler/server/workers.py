@@ -5,11 +5,13 @@ Workers come from a forkserver that has never run a solver nor gRPC. What one pr
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import os
 import pkgutil
 import signal
 import threading
+import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -17,6 +19,8 @@ from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 
 from scheduler.errors import SchedulerError
+
+log = logging.getLogger("scheduler.server")
 
 TARGET = "scheduler.server.jobs:answer"
 """What runs in a worker: module and function, imported there alone. It is called with a Job and a Tell."""
@@ -56,6 +60,13 @@ class Progress:
 
 
 @dataclass(frozen=True)
+class Incumbent:
+    """What the answer would be if the work ended now: with a plan that is audited."""
+
+    payload: bytes
+
+
+@dataclass(frozen=True)
 class Done:
     """The answer, last."""
 
@@ -69,16 +80,26 @@ class Failed:
     error: SchedulerError
 
 
-Event = Begun | Progress | Done | Failed
+Event = Begun | Progress | Incumbent | Done | Failed
 Tell = Callable[[Event], None]
 
 
 @dataclass(frozen=True)
 class Patience:
-    """How long a worker may take before it is killed: to read a request, and beyond the limit of a solve."""
+    """How long a worker may take before it is killed: to read a request, and beyond the limit of a solve.
+
+    With an incumbent it is killed sooner: beyond the limit by a share of it, at least ``margin_seconds``.
+    """
 
     read_seconds: float = 120.0
     beyond_limit_seconds: float = 60.0
+    margin_frac: float = 0.1
+    margin_seconds: float = 2.0
+
+    def seconds(self, limit_seconds: float, has_incumbent: bool) -> float:
+        """How long a solve with this limit may take."""
+        margin = max(self.margin_seconds, self.margin_frac * limit_seconds)
+        return limit_seconds + (min(margin, self.beyond_limit_seconds) if has_incumbent else self.beyond_limit_seconds)
 
 
 class WorkerError(SchedulerError):
@@ -102,8 +123,11 @@ class Worker:
 
     def __init__(self, target: str = TARGET, patience: Patience | None = None) -> None:
         self.idle = True
+        self.incumbent: bytes | None = None
+        """Of the job that runs: the latest answer with an audited plan. Any thread may look at it."""
         self._patience = patience or Patience()
         self._overran = False
+        self._killed = False
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload([target.partition(":")[0]])
         self._pipe, theirs = context.Pipe()
@@ -121,37 +145,64 @@ class Worker:
         """Whether the process runs."""
         return self._process.is_alive()
 
+    def engage(self) -> None:
+        """Before `run` in another thread: from now on neither it nor an incumbent belongs to an earlier job."""
+        self.idle = False
+        self.incumbent = None
+
     def kill(self) -> None:
         """Ends the process at once. A `run` that waits in another thread raises WorkerDiedError."""
+        self._killed = True
         self._process.kill()
 
     def run(self, job: Job, tell: Callable[[Progress], None]) -> bytes:
-        """The answer to a job. Raises what the job raised, or else WorkerDiedError or OverrunError."""
-        self.idle = False
-        alarm = self._killed_in(self._patience.read_seconds)
+        """The answer to a job; the latest incumbent where the worker overran its time, or died of itself.
+
+        Raises what the job raised, or else WorkerDiedError or OverrunError.
+        """
+        self.engage()
+        alarm = _Alarm(self._overrun)
+        alarm.set(self._patience.read_seconds)
+        limit_seconds: float | None = None
         try:
             self._pipe.send(replace(job, payload=b""))
             self._pipe.send_bytes(job.payload)  # apart, for it may be large, and would be copied
             while True:
                 event: Event = self._pipe.recv()
-                if isinstance(event, Begun):
-                    alarm.cancel()
-                    alarm = self._killed_in(event.seconds + self._patience.beyond_limit_seconds)
-                elif isinstance(event, Progress):
-                    tell(event)
-                else:
-                    self.idle = True
-                    break
+                match event:
+                    case Begun():
+                        limit_seconds = event.seconds
+                        alarm.set(self._patience.seconds(limit_seconds, has_incumbent=False))
+                    case Incumbent():
+                        if self.incumbent is None and limit_seconds is not None:
+                            alarm.shorten(self._patience.seconds(limit_seconds, has_incumbent=True))
+                        self.incumbent = event.payload
+                    case Progress():
+                        tell(event)
+                    case Done() | Failed():
+                        self.idle = True
+                        break
         except (EOFError, OSError):
-            self._process.join(1)
-            if self._overran:
-                raise OverrunError("the worker overran its time and was ended") from None
-            raise WorkerDiedError(f"the worker ended, exit code {self._process.exitcode}") from None
+            return self._rest()
         finally:
             alarm.cancel()
         if isinstance(event, Failed):
             raise event.error
         return event.payload
+
+    def _rest(self) -> bytes:
+        """What a worker that has ended leaves behind."""
+        self._process.join(1)
+        died = f"the worker ended, exit code {self._process.exitcode}"
+        if self.incumbent is not None and (self._overran or not self._killed):
+            if self._overran:
+                log.info("a worker overran its time and was ended: it is answered with its last audited plan")
+            else:
+                log.warning("%s: it is answered with its last audited plan", died)
+            return self.incumbent
+        if self._overran:
+            raise OverrunError("the worker overran its time and was ended")
+        raise WorkerDiedError(died)
 
     def _start(self) -> None:
         """Starts the process in a thread that holds interrupts: the worker inherits it, Ctrl-C is for us."""
@@ -171,15 +222,38 @@ class Worker:
         if failed:
             raise failed[0]
 
-    def _killed_in(self, seconds: float) -> threading.Timer:
-        def overrun() -> None:
-            self._overran = True
-            self.kill()
+    def _overrun(self) -> None:
+        self._overran = True
+        self.kill()
 
-        alarm = threading.Timer(min(seconds, threading.TIMEOUT_MAX), overrun)
-        alarm.daemon = True
-        alarm.start()
-        return alarm
+
+class _Alarm:
+    """Calls a function some seconds after it was set, unless it is set again or cancelled before."""
+
+    def __init__(self, ring: Callable[[], None]) -> None:
+        self._ring = ring
+        self._set_at = 0.0
+        self._timer: threading.Timer | None = None
+
+    def set(self, seconds: float) -> None:
+        """Rings in so many seconds."""
+        self._set_at = time.monotonic()
+        self._start(seconds)
+
+    def shorten(self, seconds: float) -> None:
+        """Rings so many seconds after it was set last."""
+        self._start(max(0.0, self._set_at + seconds - time.monotonic()))
+
+    def cancel(self) -> None:
+        """Does not ring."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _start(self, seconds: float) -> None:
+        self.cancel()
+        self._timer = threading.Timer(min(seconds, threading.TIMEOUT_MAX), self._ring)
+        self._timer.daemon = True
+        self._timer.start()
 
 
 def _work(pipe: Connection, target: str) -> None:

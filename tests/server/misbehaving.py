@@ -4,10 +4,11 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from scheduler.errors import AuditError, Violation
-from scheduler.server.workers import Begun, Event, Job, Progress
+from scheduler.server.workers import Begun, Event, Incumbent, Job, Progress
 
 
 def answer(job: Job, tell: Callable[[Event], None]) -> bytes:
@@ -18,9 +19,16 @@ def answer(job: Job, tell: Callable[[Event], None]) -> bytes:
         case "linger":  # tells its process id in a file, and does not end
             Path(words[0]).write_text(str(os.getpid()))
             time.sleep(60)
+        case "begun":  # says that it will take so long, and does what the other words say
+            tell(Begun(float(words[0])))
+            return answer(replace(job, payload=" ".join(words[1:]).encode()), tell)
         case "overrun":  # says that it will take a moment, and does not end
             tell(Begun(float(words[0])))
             time.sleep(60)
+        case "incumbents":  # has that many answers, and then does what the other words say
+            for count in range(int(words[0])):
+                tell(Incumbent(f"plan {count}".encode()))
+            return answer(replace(job, payload=" ".join(words[1:]).encode()), tell)
         case "die":
             os.kill(os.getpid(), signal.SIGKILL)
         case "raise":

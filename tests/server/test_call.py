@@ -33,6 +33,14 @@ def test_call_writes_json(address, request_path, tmp_path, capsys):
     assert err == ""
 
 
+def test_call_writes_csv(address, request_path, tmp_path, capsys):
+    for words in (["call", address], ["plan"]):
+        assert main([*words, request_path, "--csv", str(tmp_path / words[0])]) == 0
+        assert str(tmp_path / words[0] / "cash.csv") in capsys.readouterr().err
+    for path in (tmp_path / "plan").iterdir():
+        assert (tmp_path / "call" / path.name).read_bytes() == path.read_bytes()
+
+
 def test_call_says_what_the_server_refuses(address, tmp_path, capsys):
     request = tiny_request_pb()
     request.problem.currency_code = "euro"

@@ -40,7 +40,10 @@ def broken_request_pb(count=1):
 
 
 def test_schedule_answers_with_a_proven_plan(client):
-    answer = client.schedule(tiny_request_pb())
+    result = client.schedule(tiny_request_pb())
+    assert result.objective == result.plan.objective > 0
+    assert len(result.dispatch()) == 4
+    answer = result.response
     assert answer.WhichOneof("outcome") == "plan"
     assert answer.request_id == "tiny"
     assert answer.solve.stop_reason == pb.STOP_REASON_PROVEN
@@ -51,13 +54,12 @@ def test_schedule_answers_with_a_proven_plan(client):
 def test_stream_tells_phases_and_ends_with_the_same_plan(client):
     events = list(client.stream_schedule(tiny_request_pb()))
     assert [event.phase for event in events if event.phase] == ["validate", "build", "solve", "audit"]
-    assert events[-1].result.plan_digest == client.schedule(tiny_request_pb()).plan_digest
+    assert events[-1].result.plan_digest == client.schedule(tiny_request_pb()).response.plan_digest
 
 
 def test_schedule_tells_the_news_of_the_stream(client):
     news = []
-    answer = client.schedule(tiny_request_pb(), tell=news.append)
-    assert answer.HasField("plan")
+    assert client.schedule(tiny_request_pb(), tell=news.append).outcome == "plan"
     assert {item.phase for item in news} == {"validate", "build", "solve", "audit"}
 
 
@@ -75,7 +77,7 @@ def test_validate_says_everything(client):
 
 
 def test_audit_passes_our_plan_and_refuses_a_better_looking_one(client):
-    answer = client.schedule(tiny_request_pb())
+    answer = client.schedule(tiny_request_pb()).response
     question = pb.AuditRequest(problem=tiny_request_pb().problem, plan=answer.plan, solve=answer.solve)
     sound = client.audit(question)
     assert not sound.violations

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -27,29 +27,60 @@ class Found:
     infeasible: bool = False  # even with every award given up
 
 
+SHARE_FOR_LEAST = 1 / 3
+"""Of the time that is left, for the least shortfall; on large fleets its last machine takes longer than it is worth."""
+SHARE_FOR_MONEY = 3 / 4
+"""Of the time that is left then; the rest is for saying what clashes."""
+
+DEAREST_PER_MW_H = 1e5
+
 MostMoney = Callable[[Matrix, SolveOptions, Clock, Incumbent | None], Result]
-"""A strategy: the most money that a matrix allows. OPTIMAL means proven to the gaps of the options, with whole integers."""
+"""A strategy: the most money that a matrix allows. OPTIMAL: proven to the gaps of the options, with whole integers."""
 
 
-def search(matrix: Matrix, options: SolveOptions, most_money: MostMoney, on_incumbent: Incumbent | None = None) -> Found:
-    """Lexicographic: no shortfall of awards if that is possible, else the least; and then the most money."""
+def search(
+    matrix: Matrix, options: SolveOptions, most_money: MostMoney, on_incumbent: Incumbent | None = None
+) -> Found:
+    """Lexicographic: no shortfall of awards if that is possible, else the least; and then the most money.
+
+    A bound on the money under more than the least shortfall is one under the least, too.
+    """
     clock = Clock(options.time_limit_seconds)
     result = most_money(matrix.without_shortfall(), options, clock, on_incumbent)
     if result.outcome is not Outcome.INFEASIBLE:
         return _found(result, StopReason.PROVEN)
     if not len(matrix.shortfall):
         return Found(None, None, StopReason.CONFLICT, infeasible=True)
-    solver = Solver(matrix, seed=options.seed)
+    return _conflict(matrix, options, most_money, clock, on_incumbent)
+
+
+def _conflict(
+    matrix: Matrix, options: SolveOptions, most_money: MostMoney, clock: Clock, on_incumbent: Incumbent | None
+) -> Found:
+    """The least shortfall, then the most money under it; both by the strategy, in shares of the time that is left."""
     weights = np.zeros(len(matrix.money))
     weights[matrix.shortfall] = matrix.ledger.hours
-    solver.set_costs(weights, maximise=False)
-    least = solver.solve(rel_gap=0.0, abs_gap=SHORTFALL_PRECISION_MW_H, seconds=clock.left_seconds)
+    exact = replace(options, rel_gap=0.0, abs_gap=SHORTFALL_PRECISION_MW_H)
+    time_for_least = Clock(SHARE_FOR_LEAST * clock.left_seconds)
+    upper = matrix.upper.copy()
+    upper[matrix.offers] = 0.0  # an offer never helps an obligation
+    least = most_money(replace(matrix, money=-weights, constant=0.0, upper=upper), exact, time_for_least, None)
     if least.outcome is Outcome.INFEASIBLE:
         return Found(None, None, StopReason.CONFLICT, infeasible=True)
-    if least.outcome is Outcome.LIMIT or least.objective is None:
-        return Found(None, None, StopReason.TIME)
-    held = matrix.with_least_shortfall(least.objective + SHORTFALL_PRECISION_MW_H)
-    return _found(most_money(held, options, clock, on_incumbent), StopReason.CONFLICT)
+    if least.x is None or least.objective is None:  # one search for both, in which a MW hour costs more than any price
+        both = replace(matrix, money=matrix.money - DEAREST_PER_MW_H * weights)
+        result = most_money(both, options, Clock(SHARE_FOR_MONEY * clock.left_seconds), None)
+        return Found(result.x, None, StopReason.TIME)
+    missing_mw_h = max(0.0, -least.objective)
+    surely_mw_h = max(0.0, -least.bound) if least.bound is not None else 0.0
+    is_least = missing_mw_h - surely_mw_h <= max(SHORTFALL_PRECISION_MW_H, options.rel_gap * missing_mw_h)
+    held = matrix.with_least_shortfall(missing_mw_h + SHORTFALL_PRECISION_MW_H)
+    result = most_money(held, options, Clock(SHARE_FOR_MONEY * clock.left_seconds), on_incumbent)
+    if result.x is None:  # the clock was faster: what holds most is a plan, whatever it earns
+        kept = with_whole_counts(held, least.x)
+        if kept is not None:
+            result = Result(Outcome.LIMIT, *kept, result.bound)
+    return _found(result, StopReason.CONFLICT if is_least else StopReason.TIME)
 
 
 def _found(result: Result, proven: StopReason) -> Found:
@@ -66,7 +97,8 @@ def proven(objective: float, bound: float, options: SolveOptions) -> bool:
 def with_whole_counts(matrix: Matrix, x: Floats) -> tuple[Floats, float] | None:
     """The same solution with integers whole to the last bit and the rest solved anew around them, and its money.
 
-    The solver's integers are whole within 1e-6 only: on 10^5 machines of 3 MW that is not nothing. None where the rest does not fit.
+    The solver's integers are whole within 1e-6 only: on 10^5 machines of 3 MW that is not nothing. None where the rest
+    does not fit.
     """
     whole = np.flatnonzero(matrix.integer)
     counts = np.rint(x[whole])

@@ -1,0 +1,128 @@
+"""The lowest price to ask for each block: the profit lost per MW and hour without its offer (formulation 7).
+
+What a block's offer is worth is the money with it less the money without it, machines in parts and all other offers as
+they are in the plan. What it is paid less that is what holding it costs.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scheduler.errors import SolverError
+from scheduler.model.compile import Matrix
+from scheduler.model.ledger import Offer
+from scheduler.model.solve import Clock, Outcome, Solver
+from scheduler.plan import Plan
+from scheduler.problem import Floats
+
+MOST_COLUMNS_COUNT = 60_000
+"""Larger problems are not asked: each block takes a solve, and there they take long."""
+
+BlockKey = tuple[str, str]
+"""Market and block."""
+
+
+@dataclass(frozen=True)
+class BidPrices:
+    """Lowest prices by block; not complete where the time was too short for all."""
+
+    per_mw_h: dict[BlockKey, float] = field(default_factory=dict)
+    complete: bool = True
+
+
+def lowest_prices(matrix: Matrix, x: Floats, seconds: float) -> BidPrices:
+    """Lowest price of every block with an offer in ``x``, within about ``seconds``; none for large problems."""
+    blocks = _blocks(matrix, x)
+    if not blocks or len(x) > MOST_COLUMNS_COUNT:
+        return BidPrices()
+    if seconds <= 0:
+        return BidPrices(complete=False)
+    clock = Clock(seconds)
+    found: dict[BlockKey, float] = {}
+    try:
+        prices = _Prices(matrix, x)
+        with_all = prices.most_money(clock)
+        for key, block in blocks.items():
+            if with_all is None or clock.left_seconds <= 0:
+                return BidPrices(found, complete=False)
+            without = prices.most_money_without(block.columns, clock)
+            if without is None:
+                return BidPrices(found, complete=False)
+            found[key] = (block.paid - (with_all - without)) / block.expected_mw_h + 0.0  # never minus zero
+    except SolverError:  # prices are good to have: no plan is lost for their sake
+        return BidPrices(found, complete=False)
+    return BidPrices(found)
+
+
+def with_lowest_prices(plan: Plan, prices: BidPrices) -> Plan:
+    """The plan, telling what to ask."""
+    markets = []
+    for market in plan.markets:
+        blocks = (
+            replace(block, lowest_price_per_mw_h=prices.per_mw_h.get((market.market_id, block.block_id)))
+            for block in market.blocks
+        )
+        markets.append(replace(market, blocks=tuple(blocks)))
+    return replace(plan, markets=tuple(markets))
+
+
+@dataclass(frozen=True, eq=False)
+class _Block:
+    """What a plan offers in a block, chances counted."""
+
+    columns: NDArray[np.int64]
+    expected_mw_h: float
+    paid: float
+
+
+def _blocks(matrix: Matrix, x: Floats) -> dict[BlockKey, _Block]:
+    offers: dict[BlockKey, list[Offer]] = defaultdict(list)
+    for offer in matrix.ledger.offers:
+        offers[offer.market_id, offer.block_id].append(offer)
+    found = {}
+    for key, those in offers.items():
+        mw_h = [_mw(matrix, x, offer) * offer.chance * offer.hours for offer in those]
+        if sum(mw_h) > 0:
+            paid = sum(amount * offer.price_per_mw_h for amount, offer in zip(mw_h, those, strict=True))
+            columns = np.concatenate([_columns(matrix, offer) for offer in those])
+            found[key] = _Block(columns, sum(mw_h), paid)
+    return found
+
+
+def _mw(matrix: Matrix, x: Floats, offer: Offer) -> float:
+    return sum(mw * float(np.rint(x[matrix.columns(variable)]).sum()) for mw, variable in offer.terms_mw)
+
+
+def _columns(matrix: Matrix, offer: Offer) -> NDArray[np.int64]:
+    return np.concatenate([matrix.columns(variable) for _, variable in offer.terms_mw])
+
+
+class _Prices:
+    """The relaxation with offers and shortfalls as in a solution; warm from one question to the next."""
+
+    def __init__(self, matrix: Matrix, x: Floats) -> None:
+        lower, upper = matrix.lower.copy(), matrix.upper.copy()
+        for offer in matrix.ledger.offers:
+            at = _columns(matrix, offer)
+            lower[at] = upper[at] = np.rint(x[at])
+        upper[matrix.shortfall] = np.maximum(lower[matrix.shortfall], x[matrix.shortfall])
+        self._x = np.rint(x)
+        self._solver = Solver(replace(matrix, lower=lower, upper=upper), relaxed=True)
+        self._solver.set_costs(matrix.money, matrix.constant, maximise=True)
+
+    def most_money(self, clock: Clock) -> float | None:
+        """None where the time is too short."""
+        result = self._solver.solve(rel_gap=0.0, abs_gap=0.0, seconds=clock.left_seconds)
+        return result.objective if result.outcome is Outcome.OPTIMAL else None
+
+    def most_money_without(self, columns: NDArray[np.int64], clock: Clock) -> float | None:
+        """The same without some offers."""
+        nothing, offered = np.zeros(len(columns)), self._x[columns]
+        self._solver.set_bounds(columns, nothing, nothing)
+        money = self.most_money(clock)
+        self._solver.set_bounds(columns, offered, offered)
+        return money
