@@ -18,6 +18,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
@@ -51,6 +52,10 @@ Value = TypeVar("Value")
 
 class BenchError(Exception):
     """Something could not be measured."""
+
+
+class _PlanSeenError(Exception):
+    """The first plan was told: what comes later does not matter."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +115,8 @@ def figures_of(size: str, problem: Problem, patience: Patience) -> Iterator[Figu
 
     fast_seconds, fast = median(partial(_planned, problem, SolveOptions()), patience)
     yield Figure(f"{size} fast", f"{fast_seconds:.2f}", "s", f"whole solve, cold: {_end(fast)}")
-    yield Figure(f"{size} first audited plan", f"{fast_seconds:.2f}", "s", "the answer: incumbents are not audited yet")
+    first_seconds, _ = median(partial(_first_plan, problem), patience)
+    yield Figure(f"{size} first audited plan", f"{first_seconds:.2f}", "s", "as a stream tells it, cold")
     gap = fast.solve.gap
     yield Figure(f"{size} gap", "none" if gap is None else f"{gap:.1e}", "of the objective", "asked for: 1e-4")
 
@@ -125,6 +131,8 @@ def figures_of(size: str, problem: Problem, patience: Patience) -> Iterator[Figu
     mark = "; fast was stopped by the clock" if fast_stopped else ""
     over_relaxation = f"{fast_seconds / relaxed_seconds:.1f}"
     yield Figure(f"{size} fast/relaxation", over_relaxation, "ratio", f"whole solve / LP of plain{mark}")
+    first_share = f"{first_seconds / fast_seconds:.2f}"
+    yield Figure(f"{size} first/fast", first_share, "ratio", f"first audited plan / whole solve{mark}")
     if plain_stopped:
         mark += f"; plain was stopped and counts {limit_seconds:.0f} s"
     yield Figure(f"{size} fast/plain", f"{fast_seconds / plain_seconds:.3f}", "ratio", f"whole solves{mark}")
@@ -171,6 +179,17 @@ def _relaxed(matrix: Matrix) -> None:
 
 def _planned(problem: Problem, options: SolveOptions) -> Schedule:
     return make_schedule(problem, options)
+
+
+def _first_plan(problem: Problem) -> None:
+    """Ends when the first audited plan is told."""
+
+    def seen(phase: str, schedule: Schedule | None) -> None:
+        if schedule is not None:
+            raise _PlanSeenError
+
+    with suppress(_PlanSeenError):
+        make_schedule(problem, progress=seen)
 
 
 def _is_stopped(schedule: Schedule) -> bool:

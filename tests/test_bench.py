@@ -8,7 +8,7 @@ from bench.run import Patience, figures_of, median
 from scheduler.wire.request import schedule_request_from_pb
 
 ABSOLUTE = ["build", "relaxation", "fast", "first audited plan", "gap", "plain"]
-RATIOS = ["fast/relaxation", "fast/plain"]
+RATIOS = ["fast/relaxation", "first/fast", "fast/plain"]
 
 
 def test_a_size_gives_all_its_figures():
