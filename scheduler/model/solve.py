@@ -116,8 +116,21 @@ class Solver:
         start.col_value = x.tolist()
         self._demand(self._highs.setSolution(start), "a solution to start from")
 
-    def solve(self, *, rel_gap: float, abs_gap: float, seconds: float, on_incumbent: Incumbent | None = None) -> Result:
-        """Solves within about ``seconds`` (the limit is soft: who needs a hard one ends the process)."""
+    def solve(
+        self,
+        *,
+        rel_gap: float,
+        abs_gap: float,
+        seconds: float,
+        on_incumbent: Incumbent | None = None,
+        enough: float | None = None,
+    ) -> Result:
+        """Solves within about ``seconds`` (the limit is soft: who needs a hard one ends the process).
+
+        Ends, as at a limit, with a first solution of at least ``enough`` when maximising.
+        """
+        if enough is not None:
+            self._set("objective_target", enough)
         self._set("mip_rel_gap", rel_gap)
         self._set("mip_abs_gap", abs_gap)
         self._set("time_limit", max(0.01, seconds) + self._highs.getRunTime())
@@ -145,7 +158,7 @@ class Solver:
             return Result(Outcome.OPTIMAL, x, objective, bound)
         if outcome == known.kInfeasible:
             return Result(Outcome.INFEASIBLE, None, None, None)
-        if outcome in (known.kTimeLimit, known.kInterrupt, known.kSolutionLimit):
+        if outcome in (known.kTimeLimit, known.kInterrupt, known.kSolutionLimit, known.kObjectiveTarget):
             return Result(Outcome.LIMIT, x, objective, bound if is_mip else None)
         words = self._highs.modelStatusToString(outcome)
         raise SolverError(f"HiGHS ended with {words}, which says nothing about the problem")

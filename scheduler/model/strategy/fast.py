@@ -2,8 +2,8 @@
 
 With thousands of machines the integrality of a count is worth one machine, that of an offer a whole step. So the offers
 (and the few large machines) are decided with all other counts relaxed: this is a relaxation of the whole problem, and
-its bound is a true bound. Then machines are rounded near the relaxed solution with the offers as they are, in
-neighbourhoods that grow; if none is good enough for the bound, branch and cut on the whole model has the last word.
+its bound is a true bound. Then machines are rounded with the offers as they are, first with room to spare, then with
+less; if nothing is good enough for the bound, branch and cut on the whole model has the last word.
 
 Who waits for news has a safe plan before the offers are decided: awards held, nothing offered.
 """
@@ -18,17 +18,19 @@ from scheduler.errors import SolverError
 from scheduler.model.compile import Matrix
 from scheduler.model.solve import Clock, Incumbent, Outcome, Result, Solver
 from scheduler.model.strategy.plain import plain
-from scheduler.model.strategy.search import proven, with_whole_counts
+from scheduler.model.strategy.rounding import Rounding
+from scheduler.model.strategy.search import proven
 from scheduler.problem import Floats
 from scheduler.settings import SolveOptions
 
-SHARE_OF_GAP = 0.4
+SHARE_OF_GAP = 0.2
 """Of the gap, what the offers may use; the rest is for rounding the machines."""
 SHARE_OF_TIME = 0.7
 """Of the time, what the offers may take: a plan needs machines that are rounded."""
-RADII = (1, 4)
-"""Neighbourhoods of the relaxed counts, in machines."""
-WHOLE = 1e-6
+ROUNDINGS = ((0.5, 0), (0.3, 1), (0.15, 1), (0.0, 1), (0.0, 4))
+"""Machines to spare on each hold, and how far from the relaxed counts to search: soon a plan, then a better one."""
+SHARE_OF_TIME_ROUNDING = 0.25
+"""Of the time that is left, what each may take."""
 LARGE_COLUMNS_COUNT = 3000
 """Beyond this many, deciding the offers may take long: then a plan without offers comes first."""
 SHARE_OF_TIME_WITHOUT_OFFERS = 0.2
@@ -65,8 +67,11 @@ def _with_offers(matrix: Matrix, options: SolveOptions, clock: Clock, on_incumbe
     if relaxed.x is None or relaxed.bound is None:
         return replace(relaxed, x=None, objective=None)
     best: tuple[Floats, float] | None = None
-    for radius in RADII:
-        rounded = _round_machines(matrix, relaxed.x, radius, options, clock)
+    rounding = Rounding(matrix, relaxed.x, options.seed)
+    allowed = max(options.abs_gap, options.rel_gap * abs(relaxed.bound))
+    for margin, radius in ROUNDINGS:
+        time = Clock(SHARE_OF_TIME_ROUNDING * clock.left_seconds)
+        rounded = rounding.whole(margin, radius, relaxed.bound - 0.99 * allowed, time, gap=0.1 * allowed)
         if rounded is not None and (best is None or rounded[1] > best[1]):
             best = rounded
             if on_incumbent is not None:
@@ -95,7 +100,10 @@ def _without_offers(matrix: Matrix, options: SolveOptions, clock: Clock) -> tupl
     solver.set_costs(bare.money, bare.constant, maximise=True)
     try:
         relaxed = solver.solve(rel_gap=loose.rel_gap, abs_gap=loose.abs_gap, seconds=clock.left_seconds)
-        return None if relaxed.x is None else _round_machines(bare, relaxed.x, RADII[0], loose, clock)
+        if relaxed.x is None:
+            return None
+        allowed = max(loose.abs_gap, loose.rel_gap * abs(relaxed.objective or 0.0))
+        return Rounding(bare, relaxed.x, options.seed).whole(0.0, 1, np.inf, clock, gap=allowed)
     except SolverError:
         return None
 
@@ -105,22 +113,3 @@ def _bounded(on_incumbent: Incumbent | None, bound: float) -> Incumbent | None:
     if on_incumbent is None:
         return None
     return lambda x, objective, own: on_incumbent(x, objective, bound if own is None else min(own, bound))
-
-
-def _round_machines(
-    matrix: Matrix, x: Floats, radius: int, options: SolveOptions, clock: Clock
-) -> tuple[Floats, float] | None:
-    """Whole machines within ``radius`` of the relaxed counts, coarse integers as they are; None: there are none."""
-    near = np.flatnonzero(matrix.integer)
-    lower, upper = matrix.lower.copy(), matrix.upper.copy()
-    lower[near] = np.maximum(lower[near], np.floor(x[near] + WHOLE) - radius)
-    upper[near] = np.minimum(upper[near], np.ceil(x[near] - WHOLE) + radius)
-    fixed = matrix.coarse
-    lower[fixed] = upper[fixed] = np.rint(x[fixed])
-    solver = Solver(replace(matrix, lower=lower, upper=upper), seed=options.seed)
-    solver.set_costs(matrix.money, matrix.constant, maximise=True)
-    share = (1 - SHARE_OF_GAP) / 3
-    result = solver.solve(
-        rel_gap=share * options.rel_gap, abs_gap=share * options.abs_gap, seconds=clock.left_seconds / 2
-    )
-    return None if result.x is None else with_whole_counts(matrix, result.x)

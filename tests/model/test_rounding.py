@@ -1,0 +1,53 @@
+"""Whole machines around a relaxed solution: feasible, below the bound, and soon good."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from scheduler.model.build import build
+from scheduler.model.compile import Matrix, compile_matrix
+from scheduler.model.solve import Clock, Solver
+from scheduler.model.strategy.rounding import Rounding
+from scheduler.problem import Floats
+from scheduler.wire.json import schedule_request_from_json
+from scheduler.wire.request import schedule_request_from_pb
+
+SPIKE_DAY = Path(__file__).parents[2] / "fixtures" / "days" / "spike-day" / "request.json"
+
+
+@pytest.fixture(scope="module")
+def relaxed() -> tuple[Matrix, Floats, float]:
+    request = schedule_request_from_json(SPIKE_DAY.read_text(), str(SPIKE_DAY))
+    _, problem, _ = schedule_request_from_pb(request)
+    matrix = compile_matrix(build(problem).ledger).without_shortfall()
+    solver = Solver(replace(matrix, integer=matrix.coarse))
+    solver.set_costs(matrix.money, matrix.constant, maximise=True)
+    result = solver.solve(rel_gap=1e-3, abs_gap=0.01, seconds=60)
+    assert result.x is not None and result.bound is not None
+    return matrix, result.x, result.bound
+
+
+@pytest.mark.parametrize(("margin", "radius"), [(0.5, 0), (0.3, 1)])
+def test_rounded_machines_fit_every_row_and_earn_nearly_as_much(
+    relaxed: tuple[Matrix, Floats, float], margin: float, radius: int
+) -> None:
+    matrix, x, bound = relaxed
+    found = Rounding(matrix, x, seed=0).whole(margin, radius, np.inf, Clock(60), gap=1.0)
+    assert found is not None
+    whole, money = found
+    rows = matrix.matrix @ whole
+    assert (rows <= matrix.row_upper + 1e-6).all() and (rows >= matrix.row_lower - 1e-6).all()
+    assert (whole >= matrix.lower - 1e-6).all() and (whole <= matrix.upper + 1e-6).all()
+    assert (whole[matrix.integer] == np.rint(whole[matrix.integer])).all()
+    assert (whole[matrix.coarse] == np.rint(x[matrix.coarse])).all()  # the offers stay as they are
+    assert bound - 5e-3 * abs(bound) <= money <= bound + 1e-6
+
+
+def test_a_search_ends_when_the_money_is_enough(relaxed: tuple[Matrix, Floats, float]) -> None:
+    matrix, x, bound = relaxed
+    found = Rounding(matrix, x, seed=0).whole(0.3, 1, 0.9 * bound, Clock(60), gap=0.0)
+    assert found is not None and found[1] >= 0.9 * bound
