@@ -102,7 +102,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     add("--time-limit", type=_seconds, metavar="S", help="seconds for the solve (default: 300)")
     add("--gap", type=float, metavar="G", help="relative gap at which a plan is proven (default: 1e-4)")
     add("--seed", type=_whole, metavar="N", help="seed of the solver (default: 0)")
-    add("--counterfactuals", action="store_true", help="also what simpler ways of running would earn")
+    add("--no-counterfactuals", action="store_true", help="leave out what simpler ways of running would earn")
 
 
 def _add_serve(parser: argparse.ArgumentParser) -> None:
@@ -284,7 +284,7 @@ def _request_of(args: argparse.Namespace) -> pb.ScheduleRequest:
         "rel_gap": getattr(args, "gap", None),
         "time_limit_seconds": getattr(args, "time_limit", None),
         "seed": getattr(args, "seed", None),
-        "counterfactuals": getattr(args, "counterfactuals", None) or None,
+        "counterfactuals": False if getattr(args, "no_counterfactuals", False) else None,
     }
     if strategy := getattr(args, "strategy", None):
         options["strategy"] = pb.Strategy.Value(f"STRATEGY_{strategy.upper()}")

@@ -82,6 +82,13 @@ def make_schedule(problem: Problem, options: SolveOptions | None = None, progres
     budget = min(SHARE_FOR_BID_PRICES * options.time_limit_seconds, _seconds_left(options, started))
     prices = lowest_prices(matrix, found.x, budget)
     plan = with_lowest_prices(plan, prices)
+    if options.counterfactuals and _seconds_left(options, started) > 0:
+        from scheduler.counterfactual import counterfactuals, gap_of_uplift
+        from scheduler.counterfactual.hold import Model
+
+        rest = replace(options, time_limit_seconds=_seconds_left(options, started))
+        plan = replace(plan, counterfactuals=counterfactuals(problem, rest, model=Model(made, matrix)))
+        solve = replace(solve, gap_of_uplift=gap_of_uplift(plan, solve.bound))
     solve = replace(solve, reproducible=solve.reproducible and prices.complete)
     if solve.stop_reason is StopReason.PROVEN:
         return Schedule(problem, replace(solve, wall_seconds=time.monotonic() - started), plan)

@@ -231,7 +231,7 @@ class Report:
         table = table_of(
             f"Simpler ways, {self.currency}",
             ["way"],
-            ["would earn", "this plan earns more", "awards not held"],
+            ["would earn", "this plan earns more", "of it not by penalties", "awards not held"],
         )
         for way in plan.counterfactuals:
             count = len(way.shortfalls)
@@ -239,9 +239,15 @@ class Report:
                 text(way.name),
                 money(way.total),
                 money(plan.objective - way.total),
+                money((plan.objective - penalties(plan)) - (way.total - penalties(way))),
                 str(count) if count else "",
             )
         return table
+
+
+def penalties(way: plan_pb2.Plan | plan_pb2.Counterfactual) -> float:
+    """What is charged for awards that are not held, at most 0."""
+    return sum(stream.total for stream in way.cash if name_of(stream, "kind") == "penalty")
 
 
 def block_price(block: problem_pb2.Block) -> str:

@@ -26,7 +26,7 @@ class SolveOptions:
     time_limit_seconds: float = 300.0
     seed: int = 0
     strategy: Strategy = Strategy.FAST
-    counterfactuals: bool = False
+    counterfactuals: bool = True
 
     def violations(self, path: str = "options") -> Iterator[Violation]:
         """Everything that is wrong with them."""

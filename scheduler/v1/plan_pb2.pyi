@@ -117,7 +117,7 @@ class Plan(_message.Message):
 
     @_builtins.property
     def counterfactuals(self) -> _containers.RepeatedCompositeFieldContainer[Global___Counterfactual]:
-        """The sceptic's question: what simpler ways of running would have earned. Empty unless asked for."""
+        """The sceptic's question: what simpler ways of running would have earned. Empty where not asked for or not computed."""
 
     def __init__(
         self,

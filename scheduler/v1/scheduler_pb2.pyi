@@ -134,7 +134,7 @@ class SolveOptions(_message.Message):
     strategy: Global___Strategy.ValueType
     """Way of solving. Default: fast."""
     counterfactuals: _builtins.bool
-    """True: also compute what simpler ways of running would have earned. Default false."""
+    """True: also compute what simpler ways of running would have earned. Default true."""
     def __init__(
         self,
         *,
@@ -143,20 +143,24 @@ class SolveOptions(_message.Message):
         time_limit_seconds: _builtins.float | None = ...,
         seed: _builtins.int = ...,
         strategy: Global___Strategy.ValueType = ...,
-        counterfactuals: _builtins.bool = ...,
+        counterfactuals: _builtins.bool | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_abs_gap", b"_abs_gap", "_rel_gap", b"_rel_gap", "_time_limit_seconds", b"_time_limit_seconds", "abs_gap", b"abs_gap", "rel_gap", b"rel_gap", "time_limit_seconds", b"time_limit_seconds"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_abs_gap", b"_abs_gap", "_counterfactuals", b"_counterfactuals", "_rel_gap", b"_rel_gap", "_time_limit_seconds", b"_time_limit_seconds", "abs_gap", b"abs_gap", "counterfactuals", b"counterfactuals", "rel_gap", b"rel_gap", "time_limit_seconds", b"time_limit_seconds"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_abs_gap", b"_abs_gap", "_rel_gap", b"_rel_gap", "_time_limit_seconds", b"_time_limit_seconds", "abs_gap", b"abs_gap", "counterfactuals", b"counterfactuals", "rel_gap", b"rel_gap", "seed", b"seed", "strategy", b"strategy", "time_limit_seconds", b"time_limit_seconds"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_abs_gap", b"_abs_gap", "_counterfactuals", b"_counterfactuals", "_rel_gap", b"_rel_gap", "_time_limit_seconds", b"_time_limit_seconds", "abs_gap", b"abs_gap", "counterfactuals", b"counterfactuals", "rel_gap", b"rel_gap", "seed", b"seed", "strategy", b"strategy", "time_limit_seconds", b"time_limit_seconds"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__abs_gap: _TypeAlias = _typing.Literal["abs_gap"]  # noqa: Y015
     _WhichOneofArgType__abs_gap: _TypeAlias = _typing.Literal["_abs_gap", b"_abs_gap"]  # noqa: Y015
+    _WhichOneofReturnType__counterfactuals: _TypeAlias = _typing.Literal["counterfactuals"]  # noqa: Y015
+    _WhichOneofArgType__counterfactuals: _TypeAlias = _typing.Literal["_counterfactuals", b"_counterfactuals"]  # noqa: Y015
     _WhichOneofReturnType__rel_gap: _TypeAlias = _typing.Literal["rel_gap"]  # noqa: Y015
     _WhichOneofArgType__rel_gap: _TypeAlias = _typing.Literal["_rel_gap", b"_rel_gap"]  # noqa: Y015
     _WhichOneofReturnType__time_limit_seconds: _TypeAlias = _typing.Literal["time_limit_seconds"]  # noqa: Y015
     _WhichOneofArgType__time_limit_seconds: _TypeAlias = _typing.Literal["_time_limit_seconds", b"_time_limit_seconds"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__abs_gap) -> _WhichOneofReturnType__abs_gap | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__counterfactuals) -> _WhichOneofReturnType__counterfactuals | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__rel_gap) -> _WhichOneofReturnType__rel_gap | None: ...
     @_typing.overload
@@ -347,7 +351,7 @@ class StreamScheduleResponse(_message.Message):
     INCUMBENT_FIELD_NUMBER: _builtins.int
     RESULT_FIELD_NUMBER: _builtins.int
     phase: _builtins.str
-    """A phase began: validate, build, solve, audit."""
+    """A phase began: validate, build, solve, audit, explain."""
     @_builtins.property
     def incumbent(self) -> Global___Solve:
         """A better plan was found; fields that are not known are unset."""

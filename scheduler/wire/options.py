@@ -29,7 +29,7 @@ def read_options(read: Reader, pb: v1.SolveOptions, path: str) -> SolveOptions:
         time_limit_seconds=read.number_or(pb, "time_limit_seconds", path, default.time_limit_seconds),
         seed=pb.seed,
         strategy=strategy or default.strategy,
-        counterfactuals=pb.counterfactuals,
+        counterfactuals=pb.counterfactuals if pb.HasField("counterfactuals") else default.counterfactuals,
     )
 
 

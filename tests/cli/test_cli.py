@@ -104,11 +104,11 @@ def test_standard_input(request_path):
 def test_options_replace_those_of_the_request(request_path, monkeypatch):
     seen = []
     monkeypatch.setattr(cli, "_answered", lambda verb, payload, progress: seen.append(payload) or b"")
-    words = ["--strategy", "plain", "--time-limit", "7", "--gap", "0", "--seed", "3", "--counterfactuals"]
+    words = ["--strategy", "plain", "--time-limit", "7", "--gap", "0", "--seed", "3", "--no-counterfactuals"]
     assert cli.main(["plan", str(request_path), "--quiet", *words]) == 1, "an empty answer is none"
     options = pb.ScheduleRequest.FromString(seen[0]).options
     assert options == pb.SolveOptions(
-        strategy="STRATEGY_PLAIN", time_limit_seconds=7, rel_gap=0, seed=3, counterfactuals=True
+        strategy="STRATEGY_PLAIN", time_limit_seconds=7, rel_gap=0, seed=3, counterfactuals=False
     )
     assert options.HasField("rel_gap")
 

@@ -89,7 +89,7 @@ def test_figures():
     assert " high " not in report
     assert row(report, "site", "group", "mine") == ["200.0", "2.00", "50.0%"]
     assert row(report, "market", "da") == ["2.000", "40.00"]
-    assert row(report, "threshold") == ["-1,234,567.89", "1,234,567.89", "1"]
+    assert row(report, "threshold") == ["-1,234,567.89", "1,234,567.89", "1,234,567.89", "1"]
     assert "\x1b" not in report, "no colours in a file"
 
 
