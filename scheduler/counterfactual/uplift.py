@@ -1,12 +1,13 @@
 """What a plan earns more than the better of the simpler ways (formulation 1 and 7), with and without awards.
 
-With awards: the objective less the highest total. Without awards: the same difference after the capacity money of awards
-and the penalties for what is missing of them are left out of both sides. That capacity money is booked in full on both
-sides, whatever is held, so it cancels; penalties do not, since the plan may hold what a simpler way cannot. So the uplift
-without awards is the part that is not penalties avoided, and the better way is chosen anew, by what it earns without its
-penalties. What holding an award changes otherwise (activation, hashes lost to calls, wear) is real work and stays in.
+With awards: the objective less the highest total. Without awards: the same difference after the capacity money of
+awards and the penalties for what is missing of them are left out of both sides. That capacity money is booked in full
+on both sides, whatever is held, so it cancels; penalties do not, since the plan may hold what a simpler way cannot. So
+the uplift without awards is the part that is not penalties avoided, and the better way is chosen anew, by what it earns
+without its penalties. What holding an award changes otherwise (activation, hashes lost to calls, wear) is real work
+and stays in.
 
-The better way is the one with more money, even where it misses awards that the plan holds: so an uplift may be negative.
+The better way is the one with more money, even where it misses awards that the plan holds: an uplift may be negative.
 """
 
 from __future__ import annotations
@@ -58,8 +59,7 @@ def uplift(plan: Plan, *, awards: bool = True) -> float | None:
 
 
 def gap_of_uplift(plan: Plan, bound: float | None) -> float | None:
-    """(bound - objective) / uplift over the better counterfactual; None where bound or counterfactuals are missing, or
-    no uplift is left."""
+    """(bound - objective) / uplift over the better counterfactual; None where one is unknown or nothing is gained."""
     gained = uplift(plan)
     if bound is None or gained is None or gained <= 0:
         return None

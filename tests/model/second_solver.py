@@ -1,0 +1,95 @@
+"""Another solver, handed the same Pyomo model by Pyomo itself: SCIP beside strategy plain.
+
+SCIP shares with strategy plain nothing but the ledger: not the compiled matrix, not the costs and bounds that travel
+beside it, not HiGHS. Obligations come before money here too (formulation 1).
+"""
+
+from dataclasses import dataclass
+
+import pyomo.environ as pyo
+from pyomo.contrib.solver.common.factory import SolverFactory
+from pyomo.contrib.solver.common.results import TerminationCondition
+
+from scheduler.model.build import build
+from scheduler.model.compile import compile_matrix, model_with_money
+from scheduler.model.ledger import Ledger
+from scheduler.model.strategy.plain import plain
+from scheduler.model.strategy.search import SHORTFALL_PRECISION_MW_H, search
+from scheduler.problem import Problem
+from scheduler.settings import SolveOptions, Strategy
+
+EXACT = SolveOptions(rel_gap=1e-7, abs_gap=1e-4, time_limit_seconds=120, strategy=Strategy.PLAIN)
+ROUNDING = 1e-3  # what each solver's tolerance of 1e-6 may be worth in money
+
+
+@dataclass
+class Best:
+    """What a solver found: MW hours of awards missing, money and the bound on it; None: no plan at all."""
+
+    missing_mw_h: float
+    money: float
+    bound: float
+
+
+def with_scip(ledger: Ledger) -> Best | None:
+    model = model_with_money(ledger)
+    missing = [variable for listed in ledger.shortfalls_mw for variable in listed if variable is not None]
+    for variable in missing:
+        variable.fix(0.0)
+    found = solve(model)
+    least = 0.0
+    if found is None and missing:
+        for variable in missing:
+            variable.unfix()
+        in_mw_h = ledger.hours * pyo.quicksum(missing)
+        model.money.deactivate()
+        model.shortfall = pyo.Objective(expr=in_mw_h, sense=pyo.minimize)
+        first = solve(model)
+        if first is None:
+            return None
+        least = first[0]
+        model.shortfall.deactivate()
+        model.money.activate()
+        model.least = pyo.Constraint(expr=in_mw_h <= least + SHORTFALL_PRECISION_MW_H)
+        found = solve(model)
+    return None if found is None else Best(least, *found)
+
+
+def solve(model: pyo.ConcreteModel) -> tuple[float, float] | None:
+    """Objective and bound; None where nothing is feasible."""
+    solver = SolverFactory("scip_direct")
+    result = solver.solve(
+        model,
+        load_solutions=False,
+        raise_exception_on_nonoptimal_result=False,
+        solver_options={"limits/gap": 0.0, "limits/absgap": 0.0, "limits/time": 120.0},
+    )
+    if result.termination_condition is TerminationCondition.provenInfeasible:
+        return None
+    assert result.termination_condition is TerminationCondition.convergenceCriteriaSatisfied
+    return result.incumbent_objective, result.objective_bound
+
+
+def with_plain(problem: Problem) -> tuple[Best | None, Ledger]:
+    made = build(problem)
+    matrix = compile_matrix(made.ledger)
+    found = search(matrix, EXACT, plain)
+    if found.x is None or found.bound is None:
+        assert found.infeasible
+        return None, made.ledger
+    missing = float(found.x[matrix.shortfall].sum()) * made.ledger.hours
+    return Best(missing, float(matrix.money @ found.x + matrix.constant), found.bound), made.ledger
+
+
+def assert_same_optimum(problem: Problem) -> None:
+    """Both find no plan, or the same MW hours missing and the same money."""
+    ours, ledger = with_plain(problem)
+    theirs = with_scip(ledger)
+    if ours is None or theirs is None:
+        assert ours is theirs
+        return
+    assert abs(theirs.missing_mw_h - ours.missing_mw_h) <= 1e-5
+    room = ROUNDING + max(EXACT.abs_gap, EXACT.rel_gap * abs(ours.money))
+    assert abs(theirs.money - ours.money) <= room
+    assert theirs.money <= ours.bound + room
+    assert ours.money <= theirs.bound + room
