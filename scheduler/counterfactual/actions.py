@@ -39,6 +39,7 @@ class Actions:
     width: int
     asked_mw: Floats
     taken_mw: Floats
+    kept_mw: Floats
     asked_on: Floats  # machines that are not in off
     taken_on: Floats
     lost_climb_mw: Floats
@@ -84,7 +85,7 @@ class _Table:
         self._fleet = fleet
         self._climbs = bool(fleet.families)
         nothing: tuple[list[float], float] = ([], 0.0)
-        self._lanes: dict[str, Rows] = {name: [nothing] for name in ("down", "asked", "taken", "up", "climb")}
+        self._lanes: dict[str, Rows] = {name: [nothing] for name in ("down", "asked", "taken", "kept", "up", "climb")}
         self._ons: dict[str, Rows] = {name: [nothing] for name in ("down", "asked", "taken")}
         # row 0: padded modes, in which nobody is
         self._figures: list[tuple[int, int, bool, int, int]] = [(-1, 0, True, 1, Start.NONE)]
@@ -98,6 +99,8 @@ class _Table:
         first = hops[:1]
         taken = ways.trace(m, first, ways.down, stay=int(stays))
         asked = ways.trace(m, hops, ways.down) if len(hops) > 1 else taken
+        kept = ways.trace(m, hops, [None] * len(ways.power_mw))
+        self._lanes["kept"].append((kept[0], ways.power_mw[kept[2]]))
         for name, lane in (("down", last), ("asked", asked), ("taken", taken)):
             self._lanes[name].append((lane[0], ways.power_mw[lane[2]]))
             self._ons[name].append((lane[1], float(lane[2] != ways.off)))
@@ -132,6 +135,7 @@ class _Table:
             width,
             asked_mw - last_mw,
             mw,
+            _padded(self._lanes["kept"], width) - last_mw,
             asked_on - last_on,
             on,
             climb,

@@ -80,6 +80,7 @@ class _MakingUp:
                 continue
             gain = act.lost_climb_mw[source] - act.lost_climb_mw[option]
             helps = (self.spare < -EPS_MW) & (gain > TINY) & ~capped
+            helps[0] &= not resting
             if helps.any():
                 needed = int(np.ceil((-self.spare[helps] / gain[helps]).max() - EPS_MW))
                 k = self._possible(g, source, option, min(needed, count))

@@ -150,29 +150,44 @@ def ration(limits: Limits, choice: Choice) -> None:
         count[served.g[those], served.m[those]] = served.given[those]
 
 
+@dataclass(frozen=True, eq=False)
+class _Limit:
+    """A limit of power, with what it has left [width] at all and with what better machines will keep in use."""
+
+    room: Floats
+    room_for_worse: Floats
+    members: Flags  # [entries] for whom it holds
+
+
 class _Rationing:
-    """Requests of a domain in the order in which they are served: by group, who follows before who holds."""
+    """Requests of a domain in the order in which they are served.
+
+    By group; in it, who follows before who holds; of these, who stays before who moves; then who is nearest to running.
+    """
 
     def __init__(self, limits: Limits, choice: Choice) -> None:
         act, rooms, domain, groups, at = limits.act, limits.rooms, limits.domain, limits.groups, limits.at
         self.act, self.rooms, self.at, self.choice = act, rooms, at, choice
         self.modes = modes = choice.rows.shape[1]
-        order = np.argsort(act.move[choice.rows[groups]] >= 0, axis=1, kind="stable")
+        nearest = np.argsort(-limits.climb.mode_mw[groups], axis=1, kind="stable")  # to running
+        moves = np.take_along_axis(act.move[choice.rows[groups]] >= 0, nearest, axis=1)
+        order = np.take_along_axis(nearest, np.argsort(moves, axis=1, kind="stable"), axis=1)
         self.g = np.repeat(groups, 2 * modes)
         self.m = np.concatenate([order, order], axis=1).ravel()
         self.holds = np.tile(np.repeat([False, True], modes), len(groups))
         self.row = np.where(self.holds, choice.stay[self.g, self.m], choice.rows[self.g, self.m])
         self.count = np.where(self.holds, choice.hold[self.g, self.m], choice.follow[self.g, self.m])
         self.may_hold = choice.may_hold[self.g, self.m] & ~self.holds
-        self.need = act.asked_mw[self.row]
+        self.need, self.keep = act.asked_mw[self.row], act.kept_mw[self.row]
         self.given = np.zeros_like(self.count)
         self.open = self.count > 0
         site = rooms.site_of[self.g]
-        self.limits = [(rooms.site_mw[s, at].copy(), site == s) for s in domain.sites]
+        limits_mw = [(rooms.site_mw[s, at], site == s) for s in domain.sites]
         if domain.family >= 0:
-            self.limits.append((rooms.family_mw[domain.family, at].copy(), np.ones(len(site), dtype=bool)))
+            limits_mw.append((rooms.family_mw[domain.family, at], np.ones(len(site), dtype=bool)))
+        self.limits = [_Limit(room.copy(), room.copy(), members) for room, members in limits_mw]
         for g, _, row, k in choice.others():
-            self._use(k * act.asked_mw[row][None, :], np.flatnonzero(self.g == g)[:1])
+            self._use(np.flatnonzero(self.g == g)[:1], k * act.asked_mw[row][None, :], k * act.kept_mw[row][None, :])
 
     def serve(self) -> None:
         """Gives to each in turn what there is room for."""
@@ -183,7 +198,7 @@ class _Rationing:
             blocked = waiting[len(served) :]
             if not blocked.size:
                 return
-            fits = np.min([self._fits(blocked, *limit) for limit in self.limits], axis=0)
+            fits = np.min([self._fits(blocked, limit) for limit in self.limits], axis=0)
             self._give(blocked[:1], fits[:1])
             lost = blocked[fits == 0]  # for good: room only shrinks
             self.open[lost] = False
@@ -192,28 +207,35 @@ class _Rationing:
 
     def _first_blocked(self, waiting: Counts) -> int:
         """Position of the first that does not fit after all those before it."""
-        need = self.count[waiting, None] * self.need[waiting]
         first = len(waiting)
-        for room, members in self.limits:
-            at = np.flatnonzero(members[waiting])
-            late = np.flatnonzero((np.cumsum(need[at], axis=0) > room + EPS_MW).any(axis=1))
+        for limit in self.limits:
+            at = np.flatnonzero(limit.members[waiting])
+            count = self.count[waiting[at], None]
+            need, keep = count * self.need[waiting[at]], count * self.keep[waiting[at]]
+            after_better = np.cumsum(keep, axis=0) - keep + need
+            over = np.any(np.cumsum(need, axis=0) > limit.room + EPS_MW, axis=1)
+            over |= np.any((after_better > limit.room_for_worse + EPS_MW) & (need > TINY), axis=1)
+            late = np.flatnonzero(over)
             if late.size:
                 first = min(first, int(at[late[0]]))
         return first
 
-    def _fits(self, entries: Counts, room: Floats, members: Flags) -> Counts:
+    def _fits(self, entries: Counts, limit: _Limit) -> Counts:
         count = self.count[entries]
-        return np.where(members[entries], most(count, self.need[entries], room), count)
+        fits = most(count, self.need[entries], np.minimum(limit.room, limit.room_for_worse))
+        return np.where(limit.members[entries], fits, count)
 
     def _give(self, entries: Counts, count: Counts) -> None:
         self.given[entries] = count
         self.open[entries] = False
-        self._use(count[:, None] * self.need[entries], entries)
+        self._use(entries, count[:, None] * self.need[entries], count[:, None] * self.keep[entries])
 
-    def _use(self, lanes: Floats, entries: Counts) -> None:
+    def _use(self, entries: Counts, need: Floats, keep: Floats) -> None:
         """Takes lanes from the limits that hold for some entries."""
-        for room, members in self.limits:
-            np.subtract(room, lanes[members[entries]].sum(axis=0), out=room)
+        for limit in self.limits:
+            own = limit.members[entries]
+            np.subtract(limit.room, need[own].sum(axis=0), out=limit.room)
+            np.subtract(limit.room_for_worse, keep[own].sum(axis=0), out=limit.room_for_worse)
 
     def _hold_instead(self, e: int) -> None:
         """Lets machines that cannot follow stay where they mine, as far as they are available."""

@@ -57,12 +57,11 @@ class _Simulation:
         self._start_state()
 
     def _start_state(self) -> None:
-        """Machines by mode and end of lock, and what all limits have left if every machine goes down from the start
-        on."""
+        """Machines by mode and end of lock, and what all limits have left if every machine goes down from the start."""
         fleet, shape = self.fleet, (len(self.fleet.groups), self.fleet.modes)
         self.present, self.free = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
         self.release = np.zeros((*shape, self.count), np.int64)
-        power, on, climb = (np.zeros((len(fleet.groups), self.count)) for _ in range(3))
+        power, on, climb = (np.zeros((len(fleet.groups), self.count + self.width)) for _ in range(3))
         for g, ways in enumerate(fleet.ways):
             for cohort in ways.group.initial_cohorts:
                 m = ways.group.mode_index[cohort.mode_id]
@@ -76,34 +75,32 @@ class _Simulation:
                 if fleet.families:
                     mw, _, end = ways.trace(m, (), ways.up, stay=lock)
                     _add(climb[g], mw, ways.power_mw[end], cohort.count)
+        limit_mw, available = self._ahead(fleet.import_limit_mw), self._ahead(fleet.available)
         at_site = self._by_site(power)
-        family_mw = np.zeros((len(fleet.families), self.count))
+        most_mw, least_mw = self._limits_of_families()
         for domain in self.together:
-            family_mw[domain.family] = fleet.families[domain.family].upper_mw - at_site[domain.sites].sum(axis=0)
-        self.rooms = Rooms(
-            fleet.site_of,
-            site_mw=self._ahead(fleet.import_limit_mw - at_site),
-            family_mw=self._ahead(family_mw),
-            on=self._ahead(fleet.available - on),
-        )
+            most_mw[domain.family] -= at_site[domain.sites].sum(axis=0)
+        self.rooms = Rooms(fleet.site_of, limit_mw - at_site, most_mw, available - on)
         top_mw = fleet.power_mw.max(axis=1, keepdims=True)
-        margin = [np.minimum((family.upper_mw - family.lower_mw) / 10, top_mw.max()) for family in fleet.families]
-        least_mw = np.array([family.lower_mw for family in fleet.families]).reshape(-1, self.count)
-        self.climb = Climb(
-            fleet.site_of,
-            fleet.power_mw,
-            mw=self._ahead(climb, beyond=0.0),
-            most_mw=self._ahead(np.where(np.isfinite(fleet.available), fleet.available * top_mw, np.inf)),
-            site_mw=self._ahead(fleet.import_limit_mw),
-            least_mw=self._ahead(least_mw + np.reshape(margin, least_mw.shape), beyond=-np.inf),  # machines are whole
-        )
+        of_available_mw = np.where(np.isfinite(available), available, 0.0) * top_mw
+        of_available_mw[~np.isfinite(available)] = np.inf
+        self.climb = Climb(fleet.site_of, fleet.power_mw, climb, of_available_mw, limit_mw, least_mw)
+
+    def _limits_of_families(self) -> tuple[Floats, Floats]:
+        """[families, T + width] most and least that may be taken; the least with a margin, since machines are whole."""
+        families, shape = self.fleet.families, (len(self.fleet.families), self.count)
+        most_mw = np.array([family.upper_mw for family in families]).reshape(shape)
+        least_mw = np.array([family.lower_mw for family in families]).reshape(shape)
+        margin_mw = np.minimum((most_mw - least_mw) / 10, self.fleet.power_mw.max())
+        never = np.full((len(families), self.width), -np.inf)
+        return self._ahead(most_mw), np.concatenate([least_mw + margin_mw, never], axis=1)
 
     def _by_site(self, by_group: Floats) -> Floats:
         return np.add.reduceat(by_group, self.first_of_site, axis=0)
 
-    def _ahead(self, room: Floats, beyond: float = np.inf) -> Floats:
-        """The same with intervals after the horizon, in which nothing is limited."""
-        return np.concatenate([room, np.full((len(room), self.width), beyond)], axis=1)
+    def _ahead(self, limit: Floats) -> Floats:
+        """[.., T + width] the same, as if limits went on after the horizon as they were at its end."""
+        return np.concatenate([limit, np.repeat(limit[:, -1:], self.width, axis=1)], axis=1)
 
     def run(self, end: float) -> Dispatch:
         """All intervals in turn."""
@@ -177,8 +174,8 @@ class _Simulation:
     def _fit_power(self, t: int, choice: Choice) -> None:
         """Shares what is too narrow, and makes up for what would be too little."""
         at = slice(t, t + self.width)
-        asked = self._by_site(choice.sum(self.actions.asked_mw))
-        over = np.any(asked > self.rooms.site_mw[:, at] + EPS_MW, axis=1)
+        asked = np.maximum(choice.sum(self.actions.asked_mw), choice.sum(self.actions.kept_mw))
+        over = np.any(self._by_site(asked) > self.rooms.site_mw[:, at] + EPS_MW, axis=1)
         for domain in self.domains:
             if domain.family >= 0 or over[domain.sites].any():
                 groups = np.flatnonzero(np.isin(self.fleet.site_of, domain.sites))
