@@ -81,9 +81,12 @@ class _Simulation:
         for domain in self.together:
             most_mw[domain.family] -= at_site[domain.sites].sum(axis=0)
         self.rooms = Rooms(fleet.site_of, limit_mw - at_site, most_mw, available - on)
-        top_mw = fleet.power_mw.max(axis=1, keepdims=True)
-        of_available_mw = np.where(np.isfinite(available), available, 0.0) * top_mw
-        of_available_mw[~np.isfinite(available)] = np.inf
+        of_available_mw = np.full(available.shape, np.inf)
+        for g in np.flatnonzero(self.has_availability):
+            delay, awake = min(fleet.ways[g].delay_up, self.count), available[g].copy()
+            for j in range(1, delay + 1):  # who was not available a moment ago is not up yet
+                awake[j:] = np.minimum(awake[j:], available[g, :-j])
+            of_available_mw[g] = awake * fleet.power_mw[g].max()
         self.climb = Climb(fleet.site_of, fleet.power_mw, climb, of_available_mw, limit_mw, least_mw)
 
     def _limits_of_families(self) -> tuple[Floats, Floats]:

@@ -53,6 +53,15 @@ class Ways:
         """Per mode, where the way up ends."""
         return [self.trace(m, (), self.up)[2] for m in range(len(self.power_mw))]
 
+    @cached_property
+    def delay_up(self) -> int:
+        """Intervals from off to the last move on the way up."""
+        locks, m = [0], self.off
+        while m is not None and (a := self.up[m]) is not None:
+            locks.append(self.locks[a])
+            m = self.target[a]
+        return sum(locks[:-1])
+
     def _all_to(self, end: int | None, allowed: Callable[[int], bool], *, lowest: bool) -> list[int | None]:
         """Per mode, the next move to an end if it can be reached, else to the reachable mode of extreme power, by the
         fewest locks."""
