@@ -82,7 +82,7 @@ class _Simulation:
             most_mw[domain.family] -= at_site[domain.sites].sum(axis=0)
         self.rooms = Rooms(fleet.site_of, limit_mw - at_site, most_mw, available - on)
         of_available_mw = np.full(available.shape, np.inf)
-        for g in np.flatnonzero(self.has_availability):
+        for g in np.flatnonzero(self.has_availability).tolist():
             delay, awake = min(fleet.ways[g].delay_up, self.count), available[g].copy()
             for j in range(1, delay + 1):  # who was not available a moment ago is not up yet
                 awake[j:] = np.minimum(awake[j:], available[g, :-j])
@@ -90,11 +90,14 @@ class _Simulation:
         self.climb = Climb(fleet.site_of, fleet.power_mw, climb, of_available_mw, limit_mw, least_mw)
 
     def _limits_of_families(self) -> tuple[Floats, Floats]:
-        """[families, T + width] most and least that may be taken; the least with a margin, since machines are whole."""
+        """[families, T + width] most and least that may be taken, the least with a margin: machines are whole, and those
+        that are not available seem able to draw what standby draws."""
         families, shape = self.fleet.families, (len(self.fleet.families), self.count)
         most_mw = np.array([family.upper_mw for family in families]).reshape(shape)
         least_mw = np.array([family.lower_mw for family in families]).reshape(shape)
-        margin_mw = np.minimum((most_mw - least_mw) / 10, self.fleet.power_mw.max())
+        top_mw = self.fleet.power_mw.max(axis=1)
+        nameplate_mw = sum(group.machine_count * mw for group, mw in zip(self.fleet.groups, top_mw, strict=True))
+        margin_mw = np.minimum((most_mw - least_mw) / 10, max(top_mw.max(), nameplate_mw * 1e-4))
         never = np.full((len(families), self.width), -np.inf)
         return self._ahead(most_mw), np.concatenate([least_mw + margin_mw, never], axis=1)
 
