@@ -90,8 +90,10 @@ class _Simulation:
         self.climb = Climb(fleet.site_of, fleet.power_mw, climb, of_available_mw, limit_mw, least_mw)
 
     def _limits_of_families(self) -> tuple[Floats, Floats]:
-        """[families, T + width] most and least that may be taken, the least with a margin: machines are whole, and those
-        that are not available seem able to draw what standby draws."""
+        """[families, T + width] most and least that may be taken.
+
+        The least with a margin: machines are whole, and those not available seem able to draw what standby draws.
+        """
         families, shape = self.fleet.families, (len(self.fleet.families), self.count)
         most_mw = np.array([family.upper_mw for family in families]).reshape(shape)
         least_mw = np.array([family.lower_mw for family in families]).reshape(shape)
