@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from scheduler.assets.firm_load import FirmLoad
 from scheduler.assets.miner_group import MinerGroup
 from scheduler.markets.energy import EnergyMarket
 from scheduler.markets.reserve import ReserveMarket
 
 ASSETS = {
     "miner_group": MinerGroup,
+    "firm_load": FirmLoad,
 }
 MARKETS = {
     "energy": EnergyMarket,

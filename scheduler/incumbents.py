@@ -105,11 +105,19 @@ def sound_bound(bound: float | None, objective: float) -> float | None:
 
 
 def _unexplained(problem: Problem, plan: Plan) -> Iterator[Shortfall]:
-    """What is missing of awards, at its penalty."""
-    if not any(block.missing_mw for market in plan.markets for block in market.blocks):
+    """What is missing of firm loads, which has no price, and of awards, at its penalty."""
+    blocks = (block for market in plan.markets for block in market.blocks)
+    assets = (asset for site in plan.sites for asset in site.assets)
+    if not any(block.missing_mw for block in blocks) and not any(hasattr(asset, "unserved_mw") for asset in assets):
         return
+    from scheduler.conflict.loads import loads_of
     from scheduler.conflict.lots import lots_of
 
+    for load in loads_of(problem, plan):
+        for start, end in load.runs():
+            missing_mw = float(load.missing_mw[start:end].max())
+            ids = (load.site_id, load.asset.id)
+            yield Shortfall("", "", "", start, end, missing_mw, 0.0, load.field, UNEXPLAINED, *ids)
     for lot in lots_of(problem, plan):
         for start, end in lot.runs():
             gone_mw = lot.missing_mw[start:end]

@@ -109,7 +109,8 @@ class MarketPlan:
 class Shortfall:
     """MW of an award that cannot be held over a run of intervals, with what it costs, its field and why.
 
-    Without an award: a limit that clashes with awards, with the MW more that they could be held by without it.
+    With an asset: MW of a firm load that cannot be served. Without either: a limit that clashes with obligations, with
+    the MW more of them that could be held without it.
     """
 
     market_id: str
@@ -122,6 +123,7 @@ class Shortfall:
     field: str
     reason: str
     site_id: str = ""
+    asset_id: str = ""
 
 
 @dataclass(frozen=True, eq=False)

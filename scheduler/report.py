@@ -137,7 +137,9 @@ class Report:
 
     def _shortfall_words(self, short: plan_pb2.Shortfall) -> str:
         where = " ".join(
-            text(part) for part in (short.market_id, short.block_id, short.award_id, short.site_id) if part
+            text(part)
+            for part in (short.market_id, short.block_id, short.award_id, short.site_id, short.asset_id)
+            if part
         )
         when = self.clock.span(instant(short.start), instant(short.end))
         words = f"{where}, {when}: {short.missing_mw:.3f} MW missing, {money(short.cost)} {self.currency}"

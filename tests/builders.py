@@ -56,12 +56,13 @@ def tiny_request_pb(prices: Sequence[float] = (20.0, 90.0, 40.0, -5.0)) -> sched
 
 
 def rich_request_pb() -> scheduler_pb2.ScheduleRequest:
-    """Two hours in quarter-hours: three sites, four groups, energy open and cleared, reserve of all sorts."""
+    """Two hours in quarter-hours: four sites, four groups and one of each other asset, energy open and cleared, reserve
+    of all sorts."""
     problem = v1.Problem(
         horizon={"start": stamp(), "step_minutes": 15, "count": 8, "time_zone": "Europe/Berlin"},
         currency_code="EUR",
         mining={"hashprice_per_ph_day": series([41.0, 42.0], 60, source="forecast"), "pool_fee_frac": 0.02},
-        sites=[_north(), _south(), _east()],
+        sites=[_north(), _south(), _east(), _yard()],
         markets=[
             _day_ahead(),
             _intraday(),
@@ -159,6 +160,11 @@ def _south() -> v1.Site:
 
 def _east() -> v1.Site:
     return v1.Site(id="east", connection={}, assets=[{"id": "containers", "miner_group": miner_group(12)}])
+
+
+def _yard() -> v1.Site:
+    """An island with one of everything else."""
+    return v1.Site(id="yard", assets=[{"id": "hall", "firm_load": {"load_mw": series([1.0, 2.0], 60)}}])
 
 
 def _day_ahead() -> v1.Market:

@@ -5,6 +5,7 @@ expected.json: see fixtures/README.md.
 
 import json
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,6 +54,11 @@ class Case:
             for asset, plan in zip(site.assets, planned.assets, strict=True):
                 found[asset.id] = (asset, plan)
         return found
+
+    def quantities(self) -> Iterator[tuple[str, str, np.ndarray]]:
+        """What assets tell beyond power and modes."""
+        for id, (asset, plan) in self.groups().items():
+            yield from ((id, name, values) for mode, name, values in asset.quantities(plan) if not mode)
 
     def blocks(self) -> dict:
         found = {}
@@ -131,7 +137,7 @@ def compare_series(found: np.ndarray, series: list | dict, at_least: bool = Fals
         if at_least:
             assert found[t] >= value - 1e-6, f"interval {t}"
         else:
-            assert found[t] == pytest.approx(value, rel=1e-6, abs=1e-6), f"interval {t}"
+            assert found[t] == pytest.approx(value, rel=1e-6, abs=1e-5), f"interval {t}"
 
 
 def mining_machines(case: Case, wanted: dict) -> None:
@@ -203,7 +209,27 @@ def shortfall_mw_h(case: Case, wanted: float) -> None:
     hours = case.problem.horizon.step_hours
     missing = sum(mw.sum() for _, plan in case.blocks().values() for mw in plan.missing_mw.values()) * hours
     assert missing == pytest.approx(wanted, abs=1e-5)
-    assert bool(case.schedule.shortfalls) == (wanted > 0)
+    unserved = case.expected["facts"].get("unserved_mwh", 0)
+    assert bool(case.schedule.shortfalls) == (wanted > 0 or unserved > 0)
+
+
+def unserved_mwh(case: Case, wanted: float) -> None:
+    """MWh of firm loads that are not served."""
+    missing = sum(float(series.sum()) for _, name, series in case.quantities() if name == "unserved_mw")
+    assert missing * case.problem.horizon.step_hours == pytest.approx(wanted, abs=1e-5)
+
+
+def asset_power_mw(case: Case, wanted: dict) -> None:
+    """Power that an asset takes."""
+    for id, series in wanted.items():
+        compare_series(case.groups()[id][1].power_mw, series)
+
+
+def asset_quantities(case: Case, wanted: dict) -> None:
+    """What an asset tells beyond power, by asset/quantity."""
+    found = {f"{id}/{name}": values for id, name, values in case.quantities()}
+    for name, series in wanted.items():
+        compare_series(found[name], series)
 
 
 def objective_at_least(case: Case, wanted: float) -> None:
@@ -224,6 +250,9 @@ FACTS = {
         bids_kw,
         block_hours,
         shortfall_mw_h,
+        unserved_mwh,
+        asset_power_mw,
+        asset_quantities,
         objective_at_least,
     )
 }

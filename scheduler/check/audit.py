@@ -15,6 +15,7 @@ from scheduler.check.findings import (
     REL_MONEY_INTERVAL,
     Findings,
 )
+from scheduler.check.firm_load import not_served
 from scheduler.check.reading import PlanView, Reader, is_number, read_plan
 from scheduler.check.tariff import earn_fees
 from scheduler.plan import AuditReport, CashStream, Plan, Solve, StopReason, Stream
@@ -144,8 +145,12 @@ def _check_solve(findings: Findings, solve: Solve, options: SolveOptions, object
 
 
 def _check_conflict(findings: Findings, solve: Solve, view: PlanView) -> None:
-    """A plan that is short of an award is the answer to a conflict (formulation 5, awards)."""
+    """A plan that is short of an award or a firm load is the answer to a conflict (formulation 1 and 5)."""
     blocks = [block for market in view.markets for block in market.blocks]
     short = any((missing_mw > ABS_MW).any() for block in blocks for missing_mw in block.plan.missing_mw.values())
     if short and solve.stop_reason is StopReason.PROVEN:
         findings.add("solve.stop_reason", "conflict", "awards are short: a conflict, not a proven plan")
+    if any(not_served(asset) for site in view.sites for asset in site.assets) and solve.stop_reason is (
+        StopReason.PROVEN
+    ):
+        findings.add("solve.stop_reason", "conflict", "firm load is not served: a conflict, not a proven plan")

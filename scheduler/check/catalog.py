@@ -8,6 +8,7 @@ from typing import Protocol
 from scheduler.check.book import Book
 from scheduler.check.energy import EnergyCheck
 from scheduler.check.findings import Findings
+from scheduler.check.firm_load import FirmLoadCheck
 from scheduler.check.miner_group import MinerGroupCheck
 from scheduler.check.reading import AssetView, MarketView
 from scheduler.check.reserve import ReserveCheck
@@ -32,6 +33,7 @@ class AssetCheck(MarketCheck, Protocol):
 
 ASSETS: dict[str, Callable[[AssetView, Findings], AssetCheck]] = {
     "miner_group": MinerGroupCheck,
+    "firm_load": FirmLoadCheck,
 }
 MARKETS: dict[str, Callable[[MarketView, dict[str, Floats]], MarketCheck]] = {
     "energy": EnergyCheck,

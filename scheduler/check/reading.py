@@ -343,6 +343,12 @@ def _activation_of(problem: Problem, market: Any) -> dict[Direction, Activation]
     return getattr(market, "activation", {})
 
 
+def no_backing(view: AssetView, findings: Findings) -> None:
+    """Notes what is held on an asset that cannot move."""
+    for claim in view.claims:
+        findings.add(claim.path, "backing", f"{view.asset.id!r} is a {view.asset.kind}, which backs no reserve")
+
+
 def takes_offers(view: BlockView, problem: Problem, market: Any) -> bool:
     """Whether a block may be offered at all: open market, wholly inside the horizon, with a price or bids."""
     block, horizon = view.block, problem.horizon

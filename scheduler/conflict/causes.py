@@ -1,4 +1,4 @@
-"""Which limits clash with the awards: lift one at a time, and see how much less goes missing."""
+"""Which limits clash with the obligations: lift one at a time, and see how much less goes missing."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from scheduler.conflict.least import MOST_WHOLE_COUNT, Least, Model, least, model_of
 from scheduler.conflict.limits import Limit, by_kind, lifted, limits_of, start_modes
+from scheduler.conflict.loads import Load
 from scheduler.conflict.lots import MISSING_MW, Lot, without_awards
 from scheduler.model.solve import Clock
 from scheduler.problem import Problem
@@ -54,11 +55,11 @@ class _Help:
     mw: float
 
 
-def causes_of(problem: Problem, lots: list[Lot], clock: Clock, seed: int) -> Causes:
+def causes_of(problem: Problem, lots: list[Lot], loads: list[Load], clock: Clock, seed: int) -> Causes:
     """Limits first, then other awards; where no limit helps alone, the smallest set that helps together."""
     if clock.left_seconds <= 0:
         return Causes(complete=False)
-    search = _Search(problem, lots, clock, seed)
+    search = _Search(problem, lots, loads, clock, seed)
     if not search.possible:
         search.found.complete = False
         return search.found
@@ -74,10 +75,13 @@ def causes_of(problem: Problem, lots: list[Lot], clock: Clock, seed: int) -> Cau
 
 
 class _Search:
-    def __init__(self, problem: Problem, lots: list[Lot], clock: Clock, seed: int) -> None:
+    def __init__(self, problem: Problem, lots: list[Lot], loads: list[Load], clock: Clock, seed: int) -> None:
         self.problem, self.lots, self.clock, self.seed = problem, lots, clock, seed
         self.found = Causes()
-        self.base = Least(sum(lot.missing_mw_h for lot in lots), {lot.key: lot.missing_mw for lot in lots})
+        of_awards_mw_h = sum(lot.missing_mw_h for lot in lots)
+        mw_h = of_awards_mw_h + sum(load.missing_mwh for load in loads)
+        missing_mw = {lot.key: lot.missing_mw for lot in lots} | {load.key: load.missing_mw for load in loads}
+        self.base = Least(mw_h, missing_mw, of_awards_mw_h)
         self.possible = True  # problems of this size can be probed in the time
         model = model_of(problem)
         self.found.capability_mw = _capabilities(model)
@@ -168,7 +172,7 @@ class _Search:
     def awards(self) -> None:
         """Other awards that want the same machines or the same room: those held in full by market, then each."""
         missing = [lot for lot in self.lots if lot.missing_mw.any()]
-        short = np.logical_or.reduce([lot.missing_mw > 0 for lot in missing])
+        short = self.base.together_mw > 0
         held = [lot for lot in self.lots if not lot.missing_mw.any()]
         held.sort(key=lambda lot: not short[list(lot.intervals)].any())  # those of the same hours first
         self.limits([_as_limit(lot) for lot in held])

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from scheduler.conflict.causes import HELP_MW_H, Causes, Finding, causes_of
+from scheduler.conflict.loads import Load, loads_of
 from scheduler.conflict.lots import Lot, lots_of
 from scheduler.conflict.way_out import Release, WayOut, cheapest_way_out
 from scheduler.conflict.words import money, mw, number, span
@@ -32,17 +33,19 @@ class Explanation:
 def explain(problem: Problem, plan: Plan, seconds: float, seed: int = 0) -> Explanation:
     """Explains the relaxed plan of a problem within about ``seconds``; what the time did not allow is said.
 
-    Shortfalls with an award: what is missing of it, with the penalty as cost; or, where another award is the one to
+    Shortfalls with an asset: firm load that is not served, which comes first and has no price. Shortfalls with an
+    award: what is missing of it, with the penalty as cost; or, where another award is the one to
     buy back, the buy-back. Shortfalls without: a limit, with the MW that it costs the awards in the worst interval.
     """
-    lots = lots_of(problem, plan)
-    if not any(lot.missing_mw.any() for lot in lots):
+    lots, loads = lots_of(problem, plan), loads_of(problem, plan)
+    missing_mw = [*(lot.missing_mw for lot in lots), *(load.missing_mw for load in loads)]
+    if not any(mw.any() for mw in missing_mw):
         return Explanation()
     clock = Clock(seconds)
-    causes = causes_of(problem, lots, Clock(seconds * SHARE_FOR_CAUSES), seed)
-    way = cheapest_way_out(problem, lots, clock, seed)
+    causes = causes_of(problem, lots, loads, Clock(seconds * SHARE_FOR_CAUSES), seed)
+    way = cheapest_way_out(problem, lots, clock, seed, sum(load.missing_mwh for load in loads))
     words = _Words(problem, way, causes)
-    return Explanation((*words.of_awards(lots), *words.of_limits()), way.cost)
+    return Explanation((*words.of_loads(loads), *words.of_awards(lots), *words.of_limits()), way.cost)
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +53,28 @@ class _Words:
     problem: Problem
     way: WayOut
     causes: Causes
+
+    def of_loads(self, loads: list[Load]) -> Iterator[Shortfall]:
+        """Firm loads that are not served in full, run by run, with the limits that stand in the way of that run."""
+        for load in loads:
+            for start, end in load.runs():
+                gone_mw = load.missing_mw[start:end]
+                gone_mwh = float(gone_mw.sum()) * self.problem.horizon.step_hours
+                most_mw = float(load.asset.load_mw[start:end].max())
+                words = f"{mw(gone_mw.max())} of {mw(most_mw)} not served, {number(gone_mwh)} MWh: "
+                words += self._cause_of(start, end)
+                mw_gone = float(gone_mw.max())
+                yield Shortfall("", "", "", start, end, mw_gone, 0.0, load.field, words, load.site_id, load.asset.id)
+
+    def _cause_of(self, start: int, end: int) -> str:
+        """What would let more be served in a run of intervals."""
+        found = sorted(self.causes.findings, key=lambda one: -one.helps_mw_h)
+        advice = dict.fromkeys(one.limit.advice for one in found if one.start < end and start < one.end)
+        if advice:
+            return f"to serve more of it, {' or '.join(list(advice)[:MOST_NAMED])}"
+        if not self.causes.complete:
+            return "the time did not allow to say why"
+        return "no limit that can be lifted stands in its way: more power is needed behind its meter"
 
     def of_awards(self, lots: list[Lot]) -> Iterator[Shortfall]:
         """Awards with something missing, run by run, and awards that are bought back in their stead."""

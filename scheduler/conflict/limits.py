@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from scheduler.assets.firm_load import FirmLoad
 from scheduler.assets.machine import Cohort
 from scheduler.assets.miner_group import MinerGroup
 from scheduler.horizon import Horizon
@@ -164,6 +165,7 @@ def _deviation_limit(problem: Problem, market: EnergyMarket, m: int) -> Limit:
     for site in problem.sites_of(market):
         groups = (asset for asset in site.assets if isinstance(asset, MinerGroup))
         most_mw += sum(g.machine_count * max(mode.power_w for mode in g.modes) for g in groups) / W_PER_MW
+        most_mw += sum(float(asset.load_mw.max()) for asset in site.assets if isinstance(asset, FirmLoad))
     limit_mw = market.max_deviation_mw or 0.0
 
     def deviation(made: Build) -> list[Bounded]:

@@ -59,12 +59,17 @@ class Lot:
 
     def runs(self) -> Iterator[tuple[int, int]]:
         """Runs of intervals in which something is missing: first, and the one after the last."""
-        short = np.concatenate([[0], self.missing_mw > 0, [0]]).astype(int)
-        yield from zip(
-            np.flatnonzero(np.diff(short) > 0).tolist(),
-            np.flatnonzero(np.diff(short) < 0).tolist(),
-            strict=True,
-        )
+        return runs_of(self.missing_mw)
+
+
+def runs_of(missing_mw: Floats) -> Iterator[tuple[int, int]]:
+    """Runs of intervals in which something is missing: first, and the one after the last."""
+    short = np.concatenate([[0], missing_mw > 0, [0]]).astype(int)
+    yield from zip(
+        np.flatnonzero(np.diff(short) > 0).tolist(),
+        np.flatnonzero(np.diff(short) < 0).tolist(),
+        strict=True,
+    )
 
 
 def lots_of(problem: Problem, plan: Plan) -> list[Lot]:

@@ -14,6 +14,7 @@ from scheduler.conflict.lots import MISSING_MW, Key, Lot, reduced
 from scheduler.errors import SolverError
 from scheduler.markets.block import KW_PER_MW
 from scheduler.model.compile import Matrix
+from scheduler.model.component import Obligation
 from scheduler.model.solve import Clock, Solver
 from scheduler.problem import Counts, Floats, Problem
 
@@ -81,15 +82,22 @@ class WayOut:
         )
 
 
-def cheapest_way_out(problem: Problem, lots: list[Lot], clock: Clock, seed: int) -> WayOut:
-    """The cheapest way out that is known, and the cheapest in trades alone where that one pays penalties instead."""
-    way = _cheapest(problem, lots, Clock(clock.left_seconds / 2), seed, penalties=True)
+def cheapest_way_out(problem: Problem, lots: list[Lot], clock: Clock, seed: int, unserved_mwh: float = 0.0) -> WayOut:
+    """The cheapest way out that is known, and the cheapest in trades alone where that one pays penalties instead.
+
+    ``unserved_mwh`` of firm load are missing in the relaxed plan, and no more are in any way out.
+    """
+    if not any(lot.missing_mw.any() for lot in lots):
+        return WayOut()
+    way = _cheapest(problem, lots, Clock(clock.left_seconds / 2), seed, unserved_mwh, penalties=True)
     if way.breaches:
-        return replace(way, traded=_cheapest(problem, lots, clock, seed, penalties=False))
+        return replace(way, traded=_cheapest(problem, lots, clock, seed, unserved_mwh, penalties=False))
     return way
 
 
-def _cheapest(problem: Problem, lots: list[Lot], clock: Clock, seed: int, *, penalties: bool) -> WayOut:
+def _cheapest(
+    problem: Problem, lots: list[Lot], clock: Clock, seed: int, unserved_mwh: float, *, penalties: bool
+) -> WayOut:
     """Of the relaxed plan's own way out, and of any other split of the shortfall.
 
     The first always holds: the relaxed plan backs at least what is left of each award, and backing less is not barred.
@@ -97,7 +105,7 @@ def _cheapest(problem: Problem, lots: list[Lot], clock: Clock, seed: int, *, pen
     own = WayOut(
         {lot.key: release_of(problem, lot, lot.missing_mw, penalties=penalties) for lot in lots if lot.missing_mw.any()}
     )
-    other = _of_any_plan(problem, lots, Clock(clock.left_seconds / 2), seed, penalties=penalties)
+    other = _of_any_plan(problem, lots, Clock(clock.left_seconds / 2), seed, unserved_mwh, penalties=penalties)
     if other is not None and other.cost < own.cost - WORTHWHILE:
         other = _checked(problem, lots, other, clock, seed, penalties=penalties)
         if other.checked and other.cost < own.cost - WORTHWHILE:
@@ -133,7 +141,7 @@ def _checked(problem: Problem, lots: list[Lot], way: WayOut, clock: Clock, seed:
         found = least(model_of(reduced(problem, way.bought_kw)), clock, whole=True, seed=seed)
         if found is None:
             return way
-        if found.mw_h <= way.unpaid_mw_h + MISSING_MW:
+        if found.of_awards_mw_h <= way.unpaid_mw_h + MISSING_MW:
             return replace(way, checked=True)
         releases = dict(way.releases)
         for lot in lots:
@@ -147,11 +155,16 @@ def _checked(problem: Problem, lots: list[Lot], way: WayOut, clock: Clock, seed:
     return way
 
 
-def _of_any_plan(problem: Problem, lots: list[Lot], clock: Clock, seed: int, *, penalties: bool) -> WayOut | None:
+def _of_any_plan(
+    problem: Problem, lots: list[Lot], clock: Clock, seed: int, unserved_mwh: float, *, penalties: bool
+) -> WayOut | None:
     """The least money over every way to share the shortfall out; never more MW hours missing than at least must be."""
     if clock.left_seconds <= 0 or len(lots) < 2:
         return None
     model = model_of(problem)
+    if len(model.matrix.shortfalls[Obligation.FIRM_LOAD]):
+        served = model.matrix.with_least_shortfall(unserved_mwh + MISSING_MW, Obligation.FIRM_LOAD)
+        model = replace(model, matrix=served)
     whole = int(model.matrix.integer.sum()) <= MOST_WHOLE_COUNT
     market = _Market(problem, model, lots, penalties=penalties)
     try:

@@ -71,7 +71,7 @@ def _part(matrix: Matrix, used: Floats, rows: Ints, columns: Ints) -> Matrix:
     """Some rows and columns of a matrix, with what the others use taken from the rows."""
     position = np.full(matrix.matrix.shape[1], -1, dtype=np.int64)
     position[columns] = np.arange(len(columns))
-    shortfall = position[matrix.shortfall]
+    shortfalls = tuple(position[columns] for columns in matrix.shortfalls)
     return replace(
         matrix,
         matrix=csc_array(matrix.matrix[:, columns][rows]),
@@ -81,7 +81,7 @@ def _part(matrix: Matrix, used: Floats, rows: Ints, columns: Ints) -> Matrix:
         upper=matrix.upper[columns],
         integer=matrix.integer[columns],
         coarse=matrix.coarse[columns],
-        shortfall=shortfall[shortfall >= 0],
+        shortfalls=tuple(columns[columns >= 0] for columns in shortfalls),
         offers=matrix.offers[:0],
         money=matrix.money[columns],
         constant=0.0,

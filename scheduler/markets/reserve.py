@@ -11,7 +11,7 @@ import numpy as np
 from scheduler.errors import Violation
 from scheduler.horizon import Horizon
 from scheduler.markets.block import KW_PER_MW, Bid, Block
-from scheduler.model.component import Demand, Tranche
+from scheduler.model.component import Demand, Obligation, Tranche
 from scheduler.plan import BlockPlan, CashKind, MarketPlan, Stream
 from scheduler.problem import Direction, Floats, Problem, Stage, finite, nonnegative, unique_ids
 from scheduler.product import Pricing, Product, Response
@@ -172,7 +172,7 @@ class ReserveMarket:
             for award in block.awards:
                 name = f"missing[{self.id},{block.id},{award.id}]"
                 shortfall = ledger.variables(name, ledger.intervals, upper=award.kw / KW_PER_MW, where=inside)
-                ledger.shortfalls_mw.append(shortfall)
+                ledger.may_miss(Obligation.AWARD, shortfall)
                 missing[block.id, award.id] = shortfall
         return ReserveVars(missing)
 

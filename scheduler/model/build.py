@@ -9,7 +9,7 @@ import numpy as np
 
 from scheduler.model.ledger import Ledger, Values
 from scheduler.plan import Backing, CashStream, Plan, SitePlan, Stream
-from scheduler.problem import Floats, Problem
+from scheduler.problem import Floats, Problem, Site
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,12 +35,19 @@ def build(problem: Problem) -> Build:
     for site in problem.sites:
         if site.connection is not None:
             site.connection.constrain(made.ledger, site)
+        else:
+            _close_island(made.ledger, site)
         site.tariff.constrain(made.ledger, site)
         for asset in site.assets:
             asset.constrain(made.ledger, site, made.assets[asset.id])
     for market in problem.markets:
         market.constrain(made.ledger, made.markets[market.id])
     return made
+
+
+def _close_island(ledger: Ledger, site: Site) -> None:
+    """What an island makes is what it takes (formulation 4)."""
+    ledger.rows(f"island[{site.id}]", ledger.injections[site.id], lower=0.0, upper=0.0)
 
 
 def extract(made: Build, values: Values, objective: float = 0.0) -> Plan:

@@ -14,6 +14,7 @@ from pyomo.core.expr.numeric_expr import LinearExpression
 from pyomo.repn.plugins.standard_form import LinearStandardFormCompiler
 from scipy.sparse import csc_array, vstack
 
+from scheduler.model.component import Obligation
 from scheduler.model.ledger import Ledger, Values, Vars
 from scheduler.problem import Floats
 
@@ -31,24 +32,33 @@ class Matrix:
     upper: Floats
     integer: NDArray[np.bool_]
     coarse: NDArray[np.bool_]  # integers of which one unit matters: offers, groups of few large machines
-    shortfall: NDArray[np.int64]  # columns of missing MW of awards
+    shortfalls: tuple[NDArray[np.int64], ...]  # by `Obligation`: columns of the MW that are missing
     offers: NDArray[np.int64]  # columns that must be 1 for an offer to be submitted: without them there are none
     money: Floats  # [columns] all streams together
     constant: float
 
+    @property
+    def shortfall(self) -> NDArray[np.int64]:
+        """Columns of what is missing of any obligation."""
+        return np.concatenate(self.shortfalls)
+
+    def missing_hours(self, obligation: Obligation) -> Floats:
+        """[columns] MW hours that are missing of an obligation, per unit of a column."""
+        weights = np.zeros(self.matrix.shape[1])
+        weights[self.shortfalls[obligation]] = self.ledger.hours
+        return weights
+
     def without_shortfall(self) -> Matrix:
-        """The same with every award held in full."""
+        """The same with every obligation met in full."""
         upper = self.upper.copy()
         upper[self.shortfall] = 0.0
         return replace(self, upper=upper)
 
-    def with_least_shortfall(self, mw_h: float) -> Matrix:
-        """The same with at most ``mw_h`` of the awards missing."""
-        weights = np.zeros((1, self.matrix.shape[1]))
-        weights[0, self.shortfall] = self.ledger.hours
+    def with_least_shortfall(self, mw_h: float, obligation: Obligation = Obligation.AWARD) -> Matrix:
+        """The same with at most ``mw_h`` of an obligation missing."""
         return replace(
             self,
-            matrix=csc_array(vstack([self.matrix, csc_array(weights)])),
+            matrix=csc_array(vstack([self.matrix, csc_array(self.missing_hours(obligation)[None, :])])),
             row_lower=np.append(self.row_lower, -np.inf),
             row_upper=np.append(self.row_upper, mw_h),
         )
@@ -95,7 +105,10 @@ def compile_matrix(ledger: Ledger) -> Matrix:
     for earning in ledger.earnings:
         at = _columns(column_of, earning.variables)
         np.add.at(money, at[at >= 0], earning.coefficients[at >= 0])
-    shortfall = [_columns(column_of, missing) for missing in ledger.shortfalls_mw]
+    shortfalls = tuple(
+        _together([_columns(column_of, missing) for missing in ledger.shortfalls_mw.get(obligation, ())])
+        for obligation in Obligation
+    )
     offers = [_columns(column_of, offer.submitted) for offer in ledger.offers]
     return Matrix(
         ledger,
@@ -107,7 +120,7 @@ def compile_matrix(ledger: Ledger) -> Matrix:
         upper,
         integer,
         coarse,
-        _together(shortfall),
+        shortfalls,
         _together(offers),
         money,
         float(sum(amount.sum() for amount in ledger.constants.values())),

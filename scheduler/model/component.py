@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -20,6 +21,16 @@ from scheduler.product import Product
 if TYPE_CHECKING:
     from scheduler.model.ledger import Ledger, Values
     from scheduler.problem import Problem, Site, Stage
+
+
+class Obligation(IntEnum):
+    """What may go missing, in the order in which it counts: least of the first, then least of the next, then money.
+
+    Formulation 1: no price can buy an obligation.
+    """
+
+    FIRM_LOAD = 0  # MWh that are not served
+    AWARD = 1  # MW hours that are not held
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from pyomo.core.expr.numeric_expr import LinearExpression
 
 from scheduler.errors import SolverError
-from scheduler.model.component import Demand, Tranche
+from scheduler.model.component import Demand, Obligation, Tranche
 from scheduler.plan import Stream
 from scheduler.problem import Counts, Floats, Problem, Site
 
@@ -83,7 +83,7 @@ class Ledger:
     claims: list[Claim] = field(default_factory=list)
     earnings: list[Earning] = field(default_factory=list)
     constants: dict[Stream, Floats] = field(default_factory=dict)
-    shortfalls_mw: list[Vars] = field(default_factory=list)
+    shortfalls_mw: dict[Obligation, list[Vars]] = field(default_factory=lambda: defaultdict(list))
     offers: list[Offer] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -171,6 +171,10 @@ class Ledger:
     def claim(self, demand: Demand, tranche: Tranche, site_id: str, asset_id: str, mw: Vars, most_mw: float) -> None:
         """Holds MW for a tranche of a demand; ``most_mw`` bounds all that the asset can hold for the demand."""
         self.claims.append(Claim(demand, tranche, site_id, asset_id, mw, most_mw))
+
+    def may_miss(self, obligation: Obligation, missing_mw: Vars) -> None:
+        """Says what may be missing of an obligation: nothing of it is, as long as that is possible."""
+        self.shortfalls_mw[obligation].append(missing_mw)
 
     def offer(
         self,

@@ -180,6 +180,7 @@ class AssetPlan(_message.Message):
     ASSET_ID_FIELD_NUMBER: _builtins.int
     POWER_MW_FIELD_NUMBER: _builtins.int
     MINER_GROUP_FIELD_NUMBER: _builtins.int
+    FIRM_LOAD_FIELD_NUMBER: _builtins.int
     asset_id: _builtins.str
     """Asset."""
     @_builtins.property
@@ -190,22 +191,51 @@ class AssetPlan(_message.Message):
     def miner_group(self) -> Global___MinerGroupPlan:
         """Machines by mode."""
 
+    @_builtins.property
+    def firm_load(self) -> Global___FirmLoadPlan:
+        """What is not served."""
+
     def __init__(
         self,
         *,
         asset_id: _builtins.str = ...,
         power_mw: _abc.Iterable[_builtins.float] | None = ...,
         miner_group: Global___MinerGroupPlan | None = ...,
+        firm_load: Global___FirmLoadPlan | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "miner_group", b"miner_group"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["firm_load", b"firm_load", "kind", b"kind", "miner_group", b"miner_group"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["asset_id", b"asset_id", "kind", b"kind", "miner_group", b"miner_group", "power_mw", b"power_mw"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["asset_id", b"asset_id", "firm_load", b"firm_load", "kind", b"kind", "miner_group", b"miner_group", "power_mw", b"power_mw"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["miner_group"]  # noqa: Y015
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["miner_group", "firm_load"]  # noqa: Y015
     _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
 
 Global___AssetPlan: _TypeAlias = AssetPlan  # noqa: Y015
+
+@_typing.final
+class FirmLoadPlan(_message.Message):
+    """What becomes of a firm load; its power is what is served."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    UNSERVED_MW_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def unserved_mw(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
+        """What is not served in each interval, MW; empty where all is."""
+
+    def __init__(
+        self,
+        *,
+        unserved_mw: _abc.Iterable[_builtins.float] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["unserved_mw", b"unserved_mw"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FirmLoadPlan: _TypeAlias = FirmLoadPlan  # noqa: Y015
 
 @_typing.final
 class MinerGroupPlan(_message.Message):
@@ -665,6 +695,7 @@ class Shortfall(_message.Message):
     COST_FIELD_NUMBER: _builtins.int
     FIELD_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
+    ASSET_ID_FIELD_NUMBER: _builtins.int
     market_id: _builtins.str
     """Market, or empty."""
     block_id: _builtins.str
@@ -681,6 +712,8 @@ class Shortfall(_message.Message):
     """Path of the field of the request that cannot be honoured."""
     reason: _builtins.str
     """Why, in words."""
+    asset_id: _builtins.str
+    """Asset that is not served, or empty."""
     @_builtins.property
     def start(self) -> _timestamp_pb2.Timestamp:
         """Start, UTC."""
@@ -702,10 +735,11 @@ class Shortfall(_message.Message):
         cost: _builtins.float = ...,
         field: _builtins.str = ...,
         reason: _builtins.str = ...,
+        asset_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["end", b"end", "start", b"start"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["award_id", b"award_id", "block_id", b"block_id", "cost", b"cost", "end", b"end", "field", b"field", "market_id", b"market_id", "missing_mw", b"missing_mw", "reason", b"reason", "site_id", b"site_id", "start", b"start"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["asset_id", b"asset_id", "award_id", b"award_id", "block_id", b"block_id", "cost", b"cost", "end", b"end", "field", b"field", "market_id", b"market_id", "missing_mw", b"missing_mw", "reason", b"reason", "site_id", b"site_id", "start", b"start"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

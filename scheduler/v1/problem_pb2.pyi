@@ -443,27 +443,59 @@ class Asset(_message.Message):
 
     ID_FIELD_NUMBER: _builtins.int
     MINER_GROUP_FIELD_NUMBER: _builtins.int
+    FIRM_LOAD_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Id, unique in the request. Required."""
     @_builtins.property
     def miner_group(self) -> Global___MinerGroup:
         """Identical mining machines."""
 
+    @_builtins.property
+    def firm_load(self) -> Global___FirmLoad:
+        """A load that is served first, always."""
+
     def __init__(
         self,
         *,
         id: _builtins.str = ...,
         miner_group: Global___MinerGroup | None = ...,
+        firm_load: Global___FirmLoad | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "miner_group", b"miner_group"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["firm_load", b"firm_load", "kind", b"kind", "miner_group", b"miner_group"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "kind", b"kind", "miner_group", b"miner_group"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["firm_load", b"firm_load", "id", b"id", "kind", b"kind", "miner_group", b"miner_group"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["miner_group"]  # noqa: Y015
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["miner_group", "firm_load"]  # noqa: Y015
     _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
 
 Global___Asset: _TypeAlias = Asset  # noqa: Y015
+
+@_typing.final
+class FirmLoad(_message.Message):
+    """A load that is served first, always: a data hall, a factory, a village. Mining never displaces it, whatever it earns.
+    What cannot be served is reported as a conflict.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LOAD_MW_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def load_mw(self) -> Global___Series:
+        """What it takes, MW, at least 0. Required."""
+
+    def __init__(
+        self,
+        *,
+        load_mw: Global___Series | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["load_mw", b"load_mw"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["load_mw", b"load_mw"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FirmLoad: _TypeAlias = FirmLoad  # noqa: Y015
 
 @_typing.final
 class MinerGroup(_message.Message):

@@ -148,6 +148,7 @@ def _shortfall_from_pb(read: Reader, pb: v1.Shortfall, path: str) -> Shortfall |
         field=pb.field,
         reason=pb.reason,
         site_id=read.text(pb, "site_id", path),
+        asset_id=read.text(pb, "asset_id", path),
     )
 
 
@@ -204,6 +205,7 @@ def shortfalls_to_pb(shortfalls: Iterable[Shortfall], problem: Problem) -> list[
             cost=shortfall.cost,
             field=shortfall.field,
             reason=shortfall.reason,
+            asset_id=shortfall.asset_id,
         )
         for shortfall in shortfalls
     ]

@@ -15,7 +15,7 @@ from scheduler.model.component import AssetComponent, MarketComponent
 from scheduler.plan import AssetPlan
 from scheduler.problem import Problem, Site, Stage
 from scheduler.v1 import problem_pb2 as v1
-from scheduler.wire import energy, miner_group, reserve
+from scheduler.wire import energy, firm_load, miner_group, reserve
 from scheduler.wire.mining import mining_from_pb, mining_to_pb
 from scheduler.wire.reader import EPOCH, Reader, stamp
 from scheduler.wire.site import connection_from_pb, connection_to_pb, tariff_from_pb, tariff_to_pb
@@ -42,6 +42,7 @@ class MarketCodec(Protocol):
 # Field of the wire's oneof -> module.
 ASSETS: dict[str, AssetCodec] = {
     "miner_group": cast(AssetCodec, miner_group),
+    "firm_load": cast(AssetCodec, firm_load),
 }
 MARKETS: dict[str, MarketCodec] = {
     "energy": cast(MarketCodec, energy),

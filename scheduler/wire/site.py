@@ -15,10 +15,8 @@ from scheduler.wire.series import series_or, series_to_pb
 
 
 def connection_from_pb(read: Reader, pb: v1.Site, path: str) -> Connection | None:
-    """The connection of a site; None after it was refused."""
+    """The connection of a site; without one it is an island."""
     if not pb.HasField("connection"):
-        message = "islands are not supported yet: give the site a connection"
-        read.refuse(f"{path}.connection", "unsupported", message)
         return None
     at = f"{path}.connection"
     return Connection(

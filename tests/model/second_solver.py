@@ -12,6 +12,7 @@ from pyomo.contrib.solver.common.results import TerminationCondition
 
 from scheduler.model.build import build
 from scheduler.model.compile import compile_matrix, model_with_money
+from scheduler.model.component import Obligation
 from scheduler.model.ledger import Ledger
 from scheduler.model.strategy.plain import plain
 from scheduler.model.strategy.search import SHORTFALL_PRECISION_MW_H, search
@@ -33,26 +34,35 @@ class Best:
 
 def with_scip(ledger: Ledger) -> Best | None:
     model = model_with_money(ledger)
-    missing = [variable for listed in ledger.shortfalls_mw for variable in listed if variable is not None]
+    levels = [
+        [variable for listed in ledger.shortfalls_mw.get(level, ()) for variable in listed if variable is not None]
+        for level in Obligation
+    ]
+    missing = [variable for level in levels for variable in level]
     for variable in missing:
         variable.fix(0.0)
     found = solve(model)
-    least = 0.0
+    all_missing = 0.0
     if found is None and missing:
         for variable in missing:
             variable.unfix()
-        in_mw_h = ledger.hours * pyo.quicksum(missing)
-        model.money.deactivate()
-        model.shortfall = pyo.Objective(expr=in_mw_h, sense=pyo.minimize)
-        first = solve(model)
-        if first is None:
-            return None
-        least = first[0]
-        model.shortfall.deactivate()
+        model.least = pyo.ConstraintList()
+        for number, level in enumerate(levels):
+            if not level:
+                continue
+            in_mw_h = ledger.hours * pyo.quicksum(level)
+            model.money.deactivate()
+            objective = pyo.Objective(expr=in_mw_h, sense=pyo.minimize)
+            model.add_component(f"shortfall{number}", objective)
+            first = solve(model)
+            if first is None:
+                return None
+            objective.deactivate()
+            model.least.add(in_mw_h <= first[0] + SHORTFALL_PRECISION_MW_H)
+            all_missing += first[0]
         model.money.activate()
-        model.least = pyo.Constraint(expr=in_mw_h <= least + SHORTFALL_PRECISION_MW_H)
         found = solve(model)
-    return None if found is None else Best(least, *found)
+    return None if found is None else Best(all_missing, *found)
 
 
 def solve(model: pyo.ConcreteModel) -> tuple[float, float] | None:

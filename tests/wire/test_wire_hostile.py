@@ -36,6 +36,7 @@ RECORDS = ("gate", "published")  # instants that may be absent
 
 NORTH = "problem.sites[0]"
 FLEXIBLE = f"{NORTH}.assets[0].miner_group"
+YARD = "problem.sites[3].assets"
 DA, ID, EAST, FCR, AFRR, MFRR, MFRR_ENERGY = (f"problem.markets[{m}]" for m in range(7))
 SPEC = f"{AFRR}.reserve.spec"
 BIDS = f"{AFRR}.reserve.blocks[0].bids"
@@ -169,7 +170,6 @@ REQUIRED = [
     "problem.horizon.step_minutes",
     "problem.horizon.count",
     "problem.horizon.time_zone",
-    f"{NORTH}.connection",
     f"{FLEXIBLE}.machine_count",
     f"{FLEXIBLE}.modes",
     f"{FLEXIBLE}.modes[1].power_w",
@@ -197,6 +197,7 @@ REQUIRED = [
     f"{CUT}.awards[1].kw",
     f"{CUT}.awards[1].price_per_mw_h",
     f"{AFRR}.reserve.blocks[1].capacity_price_per_mw_h",
+    f"{YARD}[0].firm_load.load_mw",
 ]
 
 
@@ -341,6 +342,7 @@ WRONG = [
     (f"{CUT}.awards[0].kw", 0, None),
     (f"{CUT}.awards[0].kw", -1000, None),
     (f"{CUT}.awards[0].penalty_per_mw_h", -1.0, None),
+    (f"{YARD}[0].firm_load.load_mw.values[1]", -1.0, None),
     ("options.rel_gap", -1e-4, None),
     ("options.abs_gap", -0.01, None),
     ("options.time_limit_seconds", 0.0, None),
@@ -418,11 +420,10 @@ def test_product_by_name_is_not_supported_yet():
     assert violation.message == "product names are not supported yet: spell out spec"
 
 
-def test_island_is_not_supported_yet():
+def test_market_that_names_an_island():
     pb = rich_request_pb()
-    drop(pb, "problem.sites[1].connection")
-    (violation,) = [v for v in violations_of(pb) if v.field == "problem.sites[1].connection"]
-    assert violation.rule == "unsupported"
+    drop(pb, "problem.sites[0].connection")
+    assert f"{DA}.site_ids[0]" in named(pb)
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from builders import rich_request_pb, stamp
 from test_wire_problem import differences
 from wire_paths import drop, put, value_at
 
+from scheduler.assets.firm_load import FirmLoadPlan
 from scheduler.assets.miner_group import MinerGroupPlan
 from scheduler.errors import InvalidRequestError, Violation
 from scheduler.plan import (
@@ -49,7 +50,13 @@ SHORTFALL = Shortfall(
     field="problem.markets[5].reserve.blocks[0].awards[0].kw",
     reason="too few machines",
     site_id="north",
+    asset_id="flexible",
 )
+
+
+OTHER_PLANS = {
+    "firm_load": lambda id, mw: FirmLoadPlan(id, mw(), mw()),
+}
 
 
 def plan_of_the_right_shape(problem=PROBLEM, seed=7) -> Plan:
@@ -63,7 +70,10 @@ def plan_of_the_right_shape(problem=PROBLEM, seed=7) -> Plan:
     def count(*shape):
         return rng.integers(0, 1000, size=(*shape, intervals))
 
-    def asset_plan(group):
+    def asset_plan(asset):
+        return miner_plan(asset) if asset.kind == "miner_group" else OTHER_PLANS[asset.kind](asset.id, mw)
+
+    def miner_plan(group):
         moves = count(len(group.moves))
         moves[::2] = 0
         return MinerGroupPlan(group.id, mw(), count(len(group.modes)), moves, mw())
@@ -131,6 +141,7 @@ def test_moves_that_are_never_made_are_left_out():
     ]
 
 
+YARD = "sites[3].assets"
 GROUP = "sites[0].assets[0].miner_group"
 AFRR = "markets[4]"
 CUT = "markets[5].blocks[0]"
@@ -138,6 +149,8 @@ CUT = "markets[5].blocks[0]"
 
 # (what is set, to what, what is named; None: the same).
 WRONG = [
+    (f"{YARD}[0].firm_load.unserved_mw", [1.0] * 7, None),
+    (f"{YARD}[0].firm_load.unserved_mw[2]", math.inf, None),
     ("objective", math.nan, None),
     ("horizon.count", 7, "horizon"),
     ("horizon.time_zone", "UTC", "horizon"),

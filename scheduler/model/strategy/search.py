@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from scheduler.model.compile import Matrix
+from scheduler.model.component import Obligation
 from scheduler.model.solve import Clock, Incumbent, Outcome, Result, Solver
 from scheduler.plan import StopReason
 from scheduler.problem import Floats
@@ -24,7 +25,7 @@ class Found:
     x: Floats | None
     bound: float | None
     stop_reason: StopReason
-    infeasible: bool = False  # even with every award given up
+    infeasible: bool = False  # even with every obligation given up
 
 
 SHARE_FOR_LEAST = 1 / 3
@@ -32,7 +33,8 @@ SHARE_FOR_LEAST = 1 / 3
 SHARE_FOR_MONEY = 3 / 4
 """Of the time that is left then; the rest is for saying what clashes."""
 
-DEAREST_PER_MW_H = 1e5
+DEAREST_PER_MW_H = {Obligation.FIRM_LOAD: 1e6, Obligation.AWARD: 1e5}
+"""What a missing MW hour costs where there is no time to ask for the least of each obligation in turn."""
 
 MostMoney = Callable[[Matrix, SolveOptions, Clock, Incumbent | None], Result]
 """A strategy: the most money that a matrix allows. OPTIMAL: proven to the gaps of the options, with whole integers."""
@@ -41,7 +43,7 @@ MostMoney = Callable[[Matrix, SolveOptions, Clock, Incumbent | None], Result]
 def search(
     matrix: Matrix, options: SolveOptions, most_money: MostMoney, on_incumbent: Incumbent | None = None
 ) -> Found:
-    """Lexicographic: no shortfall of awards if that is possible, else the least; and then the most money.
+    """Lexicographic: nothing missing of any obligation if that is possible, else the least; and then the most money.
 
     A bound on the money under more than the least shortfall is one under the least, too.
     """
@@ -57,30 +59,44 @@ def search(
 def _conflict(
     matrix: Matrix, options: SolveOptions, most_money: MostMoney, clock: Clock, on_incumbent: Incumbent | None
 ) -> Found:
-    """The least shortfall, then the most money under it; both by the strategy, in shares of the time that is left."""
-    weights = np.zeros(len(matrix.money))
-    weights[matrix.shortfall] = matrix.ledger.hours
+    """The least shortfall of each obligation in turn, then the most money under them.
+
+    All by the strategy, in shares of the time that is left.
+    """
     exact = replace(options, rel_gap=0.0, abs_gap=SHORTFALL_PRECISION_MW_H)
-    time_for_least = Clock(SHARE_FOR_LEAST * clock.left_seconds)
-    upper = matrix.upper.copy()
-    upper[matrix.offers] = 0.0  # an offer never helps an obligation
-    least = most_money(replace(matrix, money=-weights, constant=0.0, upper=upper), exact, time_for_least, None)
-    if least.outcome is Outcome.INFEASIBLE:
-        return Found(None, None, StopReason.CONFLICT, infeasible=True)
-    if least.x is None or least.objective is None:  # one search for both, in which a MW hour costs more than any price
-        both = replace(matrix, money=matrix.money - DEAREST_PER_MW_H * weights)
-        result = most_money(both, options, Clock(SHARE_FOR_MONEY * clock.left_seconds), None)
-        return Found(result.x, None, StopReason.TIME)
-    missing_mw_h = max(0.0, -least.objective)
-    surely_mw_h = max(0.0, -least.bound) if least.bound is not None else 0.0
-    is_least = missing_mw_h - surely_mw_h <= max(SHORTFALL_PRECISION_MW_H, options.rel_gap * missing_mw_h)
-    held = matrix.with_least_shortfall(missing_mw_h + SHORTFALL_PRECISION_MW_H)
+    held, is_least, x = matrix, True, None
+    for obligation in Obligation:
+        if not len(matrix.shortfalls[obligation]):
+            continue
+        time_for_least = Clock(SHARE_FOR_LEAST * clock.left_seconds)
+        upper = held.upper.copy()
+        upper[matrix.offers] = 0.0  # an offer never helps an obligation
+        weights = held.missing_hours(obligation)
+        least = most_money(replace(held, money=-weights, constant=0.0, upper=upper), exact, time_for_least, None)
+        if least.outcome is Outcome.INFEASIBLE and x is None:
+            return Found(None, None, StopReason.CONFLICT, infeasible=True)
+        if least.x is None or least.objective is None:
+            return _all_at_once(matrix, options, most_money, clock)
+        missing_mw_h = max(0.0, -least.objective)
+        surely_mw_h = max(0.0, -least.bound) if least.bound is not None else 0.0
+        is_least &= missing_mw_h - surely_mw_h <= max(SHORTFALL_PRECISION_MW_H, options.rel_gap * missing_mw_h)
+        held = held.with_least_shortfall(missing_mw_h + SHORTFALL_PRECISION_MW_H, obligation)
+        x = least.x
+    assert x is not None
     result = most_money(held, options, Clock(SHARE_FOR_MONEY * clock.left_seconds), on_incumbent)
     if result.x is None:  # the clock was faster: what holds most is a plan, whatever it earns
-        kept = with_whole_counts(held, least.x)
+        kept = with_whole_counts(held, x)
         if kept is not None:
             result = Result(Outcome.LIMIT, *kept, result.bound)
     return _found(result, StopReason.CONFLICT if is_least else StopReason.TIME)
+
+
+def _all_at_once(matrix: Matrix, options: SolveOptions, most_money: MostMoney, clock: Clock) -> Found:
+    """One search for money and obligations, in which a missing MW hour costs more than any price."""
+    costs = sum(price * matrix.missing_hours(obligation) for obligation, price in DEAREST_PER_MW_H.items())
+    both = replace(matrix, money=matrix.money - costs)
+    result = most_money(both, options, Clock(SHARE_FOR_MONEY * clock.left_seconds), None)
+    return Found(result.x, None, StopReason.TIME)
 
 
 def _found(result: Result, proven: StopReason) -> Found:
