@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from scheduler.assets.firm_load import FirmLoad
 from scheduler.assets.miner_group import MinerGroup
+from scheduler.assets.renewable import Renewable
 from scheduler.markets.energy import EnergyMarket
 from scheduler.markets.reserve import ReserveMarket
 
 ASSETS = {
     "miner_group": MinerGroup,
     "firm_load": FirmLoad,
+    "renewable": Renewable,
 }
 MARKETS = {
     "energy": EnergyMarket,

@@ -27,6 +27,7 @@ class CashKind(Enum):
     HEAT = "heat"
     FUEL = "fuel"
     PEAK = "peak"
+    CURTAILMENT = "curtailment"
 
 
 @dataclass(frozen=True)

@@ -77,6 +77,12 @@ class Site:
     assets: tuple[AssetComponent, ...]
     zone_eic: str = ""
 
+    @property
+    def may_export(self) -> bool:
+        """Whether its meter can ever show less than 0."""
+        makes_power = any(asset.makes_power for asset in self.assets)
+        return makes_power and self.connection is not None and bool(self.connection.export_limit_mw.any())
+
 
 @dataclass(frozen=True, eq=False)
 class Problem:
@@ -147,6 +153,9 @@ class Problem:
                         f"{at}.connection", "market", "no energy market covers this connected site: name one"
                     )
             yield from site.tariff.violations(f"{at}.tariff")
+            if site.may_export and (site.tariff.import_fee_per_mwh < 0).any():
+                message = "must be at least 0 at a site that can export: it would pay for doing both at once"
+                yield Violation(f"{at}.tariff.import_fee_per_mwh", "range", message)
             for a, asset in enumerate(site.assets):
                 asset_at = f"{at}.assets[{a}]"
                 if not asset.id:

@@ -151,6 +151,7 @@ class Report:
             yield self._money(self.plan)
             yield self._offers(self.plan)
             yield self._running(self.plan)
+            yield self._beside(self.plan)
             yield self._energy(self.plan)
             yield self._counterfactuals(self.plan)
 
@@ -212,6 +213,31 @@ class Report:
                         f"{hours / machines:.2f}" if machines else "",
                         f"{hours / all_hours:.1%}" if all_hours else "",
                     )
+        return table
+
+    def _beside(self, plan: plan_pb2.Plan) -> Table:
+        """What is not a machine: energy, and what of it is not served or left."""
+        figures = ["MWh taken", "MWh made", "MWh not served", "MWh left"]
+        table = table_of("Beside the machines", ["site", "asset", "kind"], figures)
+
+        def energy(values: Iterable[float]) -> str:
+            mwh = sum(values) * self.hours
+            return f"{mwh:,.3f}" if abs(mwh) > 5e-4 else ""
+
+        for site in plan.sites:
+            for asset in site.assets:
+                kind = asset.WhichOneof("kind") or ""
+                if kind == "miner_group":
+                    continue
+                table.add_row(
+                    text(site.site_id),
+                    text(asset.asset_id),
+                    kind.replace("_", " "),
+                    energy(max(0.0, mw) for mw in asset.power_mw),
+                    energy(max(0.0, -mw) for mw in asset.power_mw),
+                    energy(asset.firm_load.unserved_mw),
+                    energy(asset.renewable.curtailed_mw),
+                )
         return table
 
     def _energy(self, plan: plan_pb2.Plan) -> Table:

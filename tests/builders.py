@@ -164,7 +164,15 @@ def _east() -> v1.Site:
 
 def _yard() -> v1.Site:
     """An island with one of everything else."""
-    return v1.Site(id="yard", assets=[{"id": "hall", "firm_load": {"load_mw": series([1.0, 2.0], 60)}}])
+    solar = {"available_mw": series([2.0] * 8), "curtailed_value_per_mwh": series([5.0, -1.0], 60)}
+    return v1.Site(
+        id="yard",
+        assets=[
+            {"id": "hall", "firm_load": {"load_mw": series([1.0, 2.0], 60)}},
+            {"id": "solar", "renewable": solar},
+            {"id": "river", "renewable": {"available_mw": series([0.5] * 8), "curtailable": False}},
+        ],
+    )
 
 
 def _day_ahead() -> v1.Market:

@@ -20,6 +20,7 @@ class FirmLoad:
     """What must be served. What cannot be is missing of the first obligation, which no price can buy."""
 
     kind: ClassVar[str] = "firm_load"
+    makes_power: ClassVar[bool] = False
 
     id: str
     load_mw: Floats  # [T]
@@ -51,6 +52,10 @@ class FirmLoad:
     def extract_backing(self, values: Values, own: FirmLoadVars) -> list[tuple[str, Backing]]:
         """Nothing: it never backs reserve."""
         return []
+
+    def makes_mw(self, count: int) -> tuple[Floats, Floats]:
+        """It takes its load."""
+        return -self.load_mw, -self.load_mw
 
     def quantities(self, plan: FirmLoadPlan) -> Iterator[tuple[str, str, Floats | Counts]]:
         """What is not served."""

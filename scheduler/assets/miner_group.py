@@ -35,6 +35,7 @@ class MinerGroup:
     """n identical machines, counted per mode and never listed."""
 
     kind: ClassVar[str] = "miner_group"
+    makes_power: ClassVar[bool] = False
 
     id: str
     machine_count: int
@@ -374,6 +375,10 @@ class MinerGroup:
                 power_mw[j:] += before * (on_way_w - target.power_w) / W_PER_MW
                 hashrate[j:] -= before * target.hashrate_ths
         return MinerGroupPlan(self.id, power_mw, count, move, hashrate)
+
+    def makes_mw(self, count: int) -> tuple[Floats, Floats]:
+        """Nothing."""
+        return np.zeros(count), np.zeros(count)
 
     def quantities(self, plan: MinerGroupPlan) -> Iterator[tuple[str, str, Floats | Counts]]:
         """Hash rate of the group, machines by mode."""

@@ -11,6 +11,7 @@ from scheduler.check.findings import Findings
 from scheduler.check.firm_load import FirmLoadCheck
 from scheduler.check.miner_group import MinerGroupCheck
 from scheduler.check.reading import AssetView, MarketView
+from scheduler.check.renewable import RenewableCheck
 from scheduler.check.reserve import ReserveCheck
 from scheduler.problem import Floats
 
@@ -34,6 +35,7 @@ class AssetCheck(MarketCheck, Protocol):
 ASSETS: dict[str, Callable[[AssetView, Findings], AssetCheck]] = {
     "miner_group": MinerGroupCheck,
     "firm_load": FirmLoadCheck,
+    "renewable": RenewableCheck,
 }
 MARKETS: dict[str, Callable[[MarketView, dict[str, Floats]], MarketCheck]] = {
     "energy": EnergyCheck,

@@ -16,6 +16,7 @@ import numpy as np
 from scheduler.assets.firm_load import FirmLoad
 from scheduler.assets.machine import Cohort
 from scheduler.assets.miner_group import MinerGroup
+from scheduler.assets.renewable import Renewable
 from scheduler.horizon import Horizon
 from scheduler.markets.energy import EnergyMarket
 from scheduler.problem import Floats, Problem, Site
@@ -71,6 +72,8 @@ def limits_of(problem: Problem) -> list[Limit]:
         for a, asset in enumerate(site.assets):
             if isinstance(asset, MinerGroup):
                 found += _group_limits(asset, problem.horizon, site.id, s, a)
+            elif isinstance(asset, Renewable):
+                found += _renewable_limits(asset, site, s, a)
     for m, market in enumerate(problem.markets):
         if isinstance(market, EnergyMarket) and market.settles_deviation:
             found.append(_deviation_limit(problem, market, m))
@@ -146,6 +149,29 @@ def _group_limits(group: MinerGroup, horizon: Horizon, site_id: str, s: int, a: 
         yield limit("locks at the start", "initial_cohorts", advice, initial_cohorts=free)
 
 
+def _renewable_limits(asset: Renewable, site: Site, s: int, a: int) -> Iterator[Limit]:
+    at = f"problem.sites[{s}].assets[{a}].{asset.kind}"
+    most_mw = asset.available_mw + _needed_mw(site)
+    lift = partial(_with_asset, s=s, a=a, available_mw=most_mw, curtailable=True)
+    advice = f"have more power of {asset.id!r}, raise {at}.available_mw"
+
+    def made(made: Build) -> list[Bounded]:
+        return [(1.0, made.assets[asset.id], asset.available_mw)]
+
+    yield Limit("available power", f"{at}.available_mw", advice, lift, made, site_id=site.id)
+    if not asset.curtailable:
+        lift = partial(_with_asset, s=s, a=a, curtailable=True)
+        advice = f"let {asset.id!r} be curtailed, see {at}.curtailable"
+        yield Limit("curtailable", f"{at}.curtailable", advice, lift, site_id=site.id)
+
+
+def _needed_mw(site: Site) -> float:
+    """What all that is at a site can ever take."""
+    groups = (asset for asset in site.assets if isinstance(asset, MinerGroup))
+    most_mw = sum(g.machine_count * max(mode.power_w for mode in g.modes) for g in groups) / W_PER_MW
+    return most_mw + sum(float(asset.load_mw.max()) for asset in site.assets if isinstance(asset, FirmLoad))
+
+
 def _locked(group: MinerGroup, horizon: Horizon) -> str:
     """Which machines cannot move at the start, and until when."""
     locks = [(cohort, group.initial_lock(cohort, horizon.step_minutes)) for cohort in group.initial_cohorts]
@@ -163,9 +189,8 @@ def _deviation_limit(problem: Problem, market: EnergyMarket, m: int) -> Limit:
         if isinstance(other, EnergyMarket) and other.position_mw is not None:
             most_mw += float(np.abs(other.position_mw).max())
     for site in problem.sites_of(market):
-        groups = (asset for asset in site.assets if isinstance(asset, MinerGroup))
-        most_mw += sum(g.machine_count * max(mode.power_w for mode in g.modes) for g in groups) / W_PER_MW
-        most_mw += sum(float(asset.load_mw.max()) for asset in site.assets if isinstance(asset, FirmLoad))
+        most_mw += _needed_mw(site)
+        most_mw += sum(float(asset.available_mw.max()) for asset in site.assets if isinstance(asset, Renewable))
     limit_mw = market.max_deviation_mw or 0.0
 
     def deviation(made: Build) -> list[Bounded]:

@@ -5,6 +5,8 @@
 far as their dispatch allows, are paid for it in full and charged for what is missing. A rule is simulated, not
 optimised, and what comes out is a real plan: the checker works out its money and must find nothing wrong with it. A
 rule for which no such plan is found is left out, with the reason, rather than given a figure that nobody could earn.
+What is not a machine is run as well as it can be around the machines (docs/decisions/0008), so that what the plan earns
+more comes from the machines alone.
 
     scheduler.problem -> fleet -> rules -> actions -> simulate -> hold -> Counterfactual
 """
@@ -78,7 +80,7 @@ def counterfactuals(
     with collector_paused():
         try:
             fleet = Fleet(problem)
-            if model is None and has_awards(problem):
+            if model is None and (fleet.has_others or has_awards(problem)):
                 model = model_without_offers(problem)
         except (CannotRunError, SolverError) as error:
             for name in (ALWAYS, THRESHOLD):
@@ -99,12 +101,15 @@ def simulated_plan(fleet: Fleet, name: str, options: SolveOptions | None = None,
 
     Raises CannotRunError where there is none.
     """
-    from scheduler.counterfactual.hold import has_awards, hold_awards, model_without_offers, plan_of
+    from scheduler.counterfactual.hold import has_awards, hold_awards, model_without_offers, plan_around, plan_of
     from scheduler.counterfactual.rules import RULES
     from scheduler.counterfactual.simulate import simulate
 
     problem, options = fleet.problem, options or SolveOptions()
     dispatch = simulate(fleet, RULES[name](fleet), options.time_limit_seconds)
+    if fleet.has_others:
+        soon = replace(options, time_limit_seconds=min(options.time_limit_seconds, AWARDS_SECONDS))
+        return _audited(problem, plan_around(fleet, dispatch, model or model_without_offers(problem), soon))
     plan = _audited(problem, plan_of(fleet, dispatch))
     if not has_awards(problem):
         return plan

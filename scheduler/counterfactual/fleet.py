@@ -41,18 +41,13 @@ class Fleet:
     def __init__(self, problem: Problem) -> None:
         self.problem = problem
         self.horizon = problem.horizon
-        self.sites = tuple(site for site in problem.sites if site.assets)
-        self.groups: tuple[MinerGroup, ...] = ()
-        for site in self.sites:
-            for asset in site.assets:
-                if not isinstance(asset, MinerGroup):
-                    raise CannotRunError(
-                        f"asset {asset.id!r} is a {asset.kind}: simple rules are known for groups of miners only"
-                    )
-                self.groups += (asset,)
+        groups = {site.id: [each for each in site.assets if isinstance(each, MinerGroup)] for site in problem.sites}
+        self.sites = tuple(site for site in problem.sites if groups[site.id])
+        self.groups = tuple(group for site in self.sites for group in groups[site.id])
         if not self.groups:
             raise CannotRunError("there are no groups of miners")
-        self.site_of = np.repeat(np.arange(len(self.sites)), [len(site.assets) for site in self.sites])
+        self.site_of = np.repeat(np.arange(len(self.sites)), [len(groups[site.id]) for site in self.sites])
+        self.has_others = any(len(site.assets) > len(groups[site.id]) for site in problem.sites)
         self.ways = tuple(Ways(group, self.horizon) for group in self.groups)
         self.modes = max(len(group.modes) for group in self.groups)
         self.moves = max(len(group.moves) for group in self.groups)
@@ -144,9 +139,11 @@ class Fleet:
 
     @cached_property
     def import_limit_mw(self) -> Floats:
-        """[sites, T]; an island takes nothing."""
+        """[sites, T] for machines: what a site may import, with what else it surely makes, less what it must serve."""
         none = np.zeros(self.horizon.count)
-        return np.stack([none if site.connection is None else site.connection.import_limit_mw for site in self.sites])
+        limits = [none if site.connection is None else site.connection.import_limit_mw for site in self.sites]
+        made = [made_at(site, self.horizon.count)[1] for site in self.sites]
+        return np.maximum(0.0, np.stack(limits) + np.stack(made))
 
     @cached_property
     def families(self) -> tuple[Family, ...]:
@@ -160,8 +157,20 @@ class Fleet:
             position_mw = position_of(markets, self.horizon.count)
             most_mw = settling.max_deviation_mw or 0.0
             ids = self.problem.site_ids_of(settling)
-            found[ids] = Family(ids, position_mw - most_mw, position_mw + most_mw)
+            made = [made_at(other, self.horizon.count) for other in self.problem.sites if other.id in ids]
+            least_made, most_made = np.sum(made, axis=0)
+            found[ids] = Family(ids, position_mw - most_mw + least_made, position_mw + most_mw + most_made)
         return tuple(found.values())
+
+
+def made_at(site: Site, count: int) -> tuple[Floats, Floats]:
+    """[T] least and most that what is not a machine makes at a site, below 0: takes; storage is not counted on."""
+    least, most = np.zeros(count), np.zeros(count)
+    for asset in site.assets:
+        if not isinstance(asset, MinerGroup):
+            one = asset.makes_mw(count)
+            least, most = least + one[0], most + one[1]
+    return least, most
 
 
 def markets_of(problem: Problem, site: Site) -> list[EnergyMarket]:

@@ -9,15 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scheduler.assets.miner_group import MinerGroupVars
+from scheduler.conflict.loads import loads_of
 from scheduler.counterfactual.awards import hold_most
 from scheduler.counterfactual.fleet import CannotRunError, Fleet, markets_of, position_of
 from scheduler.counterfactual.simulate import Dispatch
 from scheduler.markets.block import KW_PER_MW, Award, Block
 from scheduler.markets.energy import EnergyMarket, EnergyVars
 from scheduler.markets.reserve import ReserveMarket, ReserveVars
-from scheduler.model.build import Build, build
+from scheduler.model.build import Build, build, extract
 from scheduler.model.compile import Matrix, collector_paused, compile_matrix
 from scheduler.model.ledger import Values, Vars
+from scheduler.model.strategy.plain import plain
+from scheduler.model.strategy.search import search
 from scheduler.plan import Backing, MarketPlan, Plan, Shortfall, SitePlan
 from scheduler.problem import Counts, Floats, Problem, Stage
 from scheduler.settings import SolveOptions
@@ -127,6 +130,21 @@ def hold_awards(fleet: Fleet, dispatch: Dispatch, plan: Plan, model: Model, opti
     return replace(plan, markets=tuple(markets))
 
 
+def plan_around(fleet: Fleet, dispatch: Dispatch, model: Model, options: SolveOptions) -> Plan:
+    """The best plan with the machines of a dispatch and without offers: obligations first, then money.
+
+    Raises CannotRunError where what stands beside the machines cannot be run around them.
+    """
+    matrix = model.matrix
+    fixed, x = _what_is_known(fleet, dispatch, model)
+    lower, upper = np.where(fixed, x, matrix.lower), np.where(fixed, x, matrix.upper)
+    found = search(replace(matrix, lower=lower, upper=upper), options, plain)
+    if found.x is None:
+        why = "no plan keeps within the limits" if found.infeasible else "none was found in time"
+        raise CannotRunError(f"with its machines run by this rule, {why} for what stands beside them")
+    return extract(model.made, matrix.values(np.where(matrix.integer, np.rint(found.x), found.x)))
+
+
 def _what_is_known(fleet: Fleet, dispatch: Dispatch, model: Model) -> tuple[NDArray[np.bool_], Floats]:
     """Columns that are fixed, and a solution with their values: machines, no offers, and nothing held where nothing is
     won."""
@@ -167,8 +185,8 @@ def _fix(matrix: Matrix, variables: Vars, figures: Counts | Floats, fixed: NDArr
 
 
 def shortfalls_of(problem: Problem, plan: Plan, name: str) -> tuple[Shortfall, ...]:
-    """Awards that are not held in full, by runs of intervals with the same MW missing."""
-    found = []
+    """Firm loads that are not served and awards that are not held in full, by runs with the same MW missing."""
+    found = list(_not_served(problem, plan, name))
     for m, (market, planned) in enumerate(zip(problem.markets, plan.markets, strict=True)):
         if not isinstance(market, ReserveMarket):
             continue
@@ -181,14 +199,28 @@ def shortfalls_of(problem: Problem, plan: Plan, name: str) -> tuple[Shortfall, .
     return tuple(found)
 
 
+def _not_served(problem: Problem, plan: Plan, name: str) -> Iterator[Shortfall]:
+    for load in loads_of(problem, plan):
+        for start, end, mw in _levels(load.missing_mw):
+            ids = (load.site_id, load.asset.id)
+            reason = f"as {name} has them, {mw:.3f} MW are not served"
+            yield Shortfall("", "", "", start, end, mw, 0.0, load.field, reason, *ids)
+
+
 def _runs(
     problem: Problem, market: ReserveMarket, block: Block, award: Award, missing_mw: Floats, at: str, name: str
 ) -> Iterator[Shortfall]:
+    for start, end, mw in _levels(missing_mw):
+        cost = mw * award.penalty_per_mw_h * (end - start) * problem.horizon.step_hours
+        won_mw = award.kw / KW_PER_MW
+        reason = f"as {name} has them, the machines hold {max(0.0, won_mw - mw):.3f} of {won_mw:.3f} MW"
+        yield Shortfall(market.id, block.id, award.id, start, end, mw, cost, at, reason)
+
+
+def _levels(missing_mw: Floats) -> Iterator[tuple[int, int, float]]:
+    """Runs of intervals with the same MW missing: first, the one after the last, and the MW."""
     ends = [t for t in range(1, len(missing_mw)) if abs(missing_mw[t] - missing_mw[t - 1]) > MISSING_MW]
     for start, end in zip([0, *ends], [*ends, len(missing_mw)], strict=True):
         mw = float(missing_mw[start:end].mean())
         if mw > MISSING_MW:
-            cost = mw * award.penalty_per_mw_h * (end - start) * problem.horizon.step_hours
-            won_mw = award.kw / KW_PER_MW
-            reason = f"as {name} has them, the machines hold {max(0.0, won_mw - mw):.3f} of {won_mw:.3f} MW"
-            yield Shortfall(market.id, block.id, award.id, start, end, mw, cost, at, reason)
+            yield start, end, mw

@@ -26,14 +26,15 @@ class Tariff:
         yield from finite(f"{path}.import_fee_per_mwh", self.import_fee_per_mwh)
 
     def constrain(self, ledger: Ledger, site: Site) -> None:
-        """Charges metered import, and expected activated energy where the tariff says so: saved up, charged down.
-
-        Nothing at a site makes power yet, so what the meter shows is import.
-        """
+        """Charges metered import, and expected activated energy where the tariff says so: saved up, charged down."""
         if site.id not in ledger.grid_mw:
             return
         fee = self.import_fee_per_mwh * ledger.hours
-        ledger.earn(Stream(CashKind.FEES, site_id=site.id), ledger.grid_mw[site.id], -fee)
+        taken_mw = ledger.grid_mw[site.id]
+        if site.may_export and fee.any():  # what is fed in pays no fee, and saves none
+            taken_mw = ledger.variables(f"taken[{site.id}]", ledger.intervals)
+            ledger.rows(f"pays_fee[{site.id}]", [(1.0, taken_mw), (-1.0, ledger.grid_mw[site.id])], lower=0.0)
+        ledger.earn(Stream(CashKind.FEES, site_id=site.id), taken_mw, -fee)
         if not self.fee_on_activated_energy:
             return
         for claim in ledger.claims:

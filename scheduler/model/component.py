@@ -72,6 +72,8 @@ class AssetComponent(Protocol):
     def id(self) -> str: ...
     @property
     def kind(self) -> str: ...
+    @property
+    def makes_power(self) -> bool: ...
 
     def violations(self, path: str, problem: Problem) -> Iterator[Violation]:
         """Everything that is wrong with it, with the path of each field."""
@@ -87,6 +89,9 @@ class AssetComponent(Protocol):
 
     def extract_backing(self, values: Values, own: Any) -> list[tuple[str, Backing]]:
         """What it holds for reserve markets: (market, backing)."""
+
+    def makes_mw(self, count: int) -> tuple[Floats, Floats]:
+        """[T] least and most that it can be counted on to make, below 0: takes; not asked of machines."""
 
     def quantities(self, plan: Any) -> Iterator[tuple[str, str, Floats | Counts]]:
         """What its plan tells beyond power, for tables: (mode or empty, quantity with its unit, [T])."""

@@ -53,6 +53,8 @@ class _CashKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CashKind.Val
     """Fuel of generators."""
     CASH_KIND_PEAK: _CashKind.ValueType  # 12
     """Peak charge."""
+    CASH_KIND_CURTAILMENT: _CashKind.ValueType  # 13
+    """What is received for power that is curtailed."""
 
 class CashKind(_CashKind, metaclass=_CashKindEnumTypeWrapper):
     """The named streams of money."""
@@ -83,6 +85,8 @@ CASH_KIND_FUEL: CashKind.ValueType  # 11
 """Fuel of generators."""
 CASH_KIND_PEAK: CashKind.ValueType  # 12
 """Peak charge."""
+CASH_KIND_CURTAILMENT: CashKind.ValueType  # 13
+"""What is received for power that is curtailed."""
 Global___CashKind: _TypeAlias = CashKind  # noqa: Y015
 
 @_typing.final
@@ -181,6 +185,7 @@ class AssetPlan(_message.Message):
     POWER_MW_FIELD_NUMBER: _builtins.int
     MINER_GROUP_FIELD_NUMBER: _builtins.int
     FIRM_LOAD_FIELD_NUMBER: _builtins.int
+    RENEWABLE_FIELD_NUMBER: _builtins.int
     asset_id: _builtins.str
     """Asset."""
     @_builtins.property
@@ -195,6 +200,10 @@ class AssetPlan(_message.Message):
     def firm_load(self) -> Global___FirmLoadPlan:
         """What is not served."""
 
+    @_builtins.property
+    def renewable(self) -> Global___RenewablePlan:
+        """What is curtailed."""
+
     def __init__(
         self,
         *,
@@ -202,12 +211,13 @@ class AssetPlan(_message.Message):
         power_mw: _abc.Iterable[_builtins.float] | None = ...,
         miner_group: Global___MinerGroupPlan | None = ...,
         firm_load: Global___FirmLoadPlan | None = ...,
+        renewable: Global___RenewablePlan | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["firm_load", b"firm_load", "kind", b"kind", "miner_group", b"miner_group"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["firm_load", b"firm_load", "kind", b"kind", "miner_group", b"miner_group", "renewable", b"renewable"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["asset_id", b"asset_id", "firm_load", b"firm_load", "kind", b"kind", "miner_group", b"miner_group", "power_mw", b"power_mw"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["asset_id", b"asset_id", "firm_load", b"firm_load", "kind", b"kind", "miner_group", b"miner_group", "power_mw", b"power_mw", "renewable", b"renewable"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["miner_group", "firm_load"]  # noqa: Y015
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["miner_group", "firm_load", "renewable"]  # noqa: Y015
     _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
 
@@ -236,6 +246,30 @@ class FirmLoadPlan(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___FirmLoadPlan: _TypeAlias = FirmLoadPlan  # noqa: Y015
+
+@_typing.final
+class RenewablePlan(_message.Message):
+    """What solar, wind or run-of-river does; its power is what it makes, below 0."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CURTAILED_MW_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def curtailed_mw(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
+        """What is available and not made in each interval, MW; empty where all is made."""
+
+    def __init__(
+        self,
+        *,
+        curtailed_mw: _abc.Iterable[_builtins.float] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["curtailed_mw", b"curtailed_mw"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RenewablePlan: _TypeAlias = RenewablePlan  # noqa: Y015
 
 @_typing.final
 class MinerGroupPlan(_message.Message):

@@ -444,6 +444,7 @@ class Asset(_message.Message):
     ID_FIELD_NUMBER: _builtins.int
     MINER_GROUP_FIELD_NUMBER: _builtins.int
     FIRM_LOAD_FIELD_NUMBER: _builtins.int
+    RENEWABLE_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Id, unique in the request. Required."""
     @_builtins.property
@@ -454,18 +455,23 @@ class Asset(_message.Message):
     def firm_load(self) -> Global___FirmLoad:
         """A load that is served first, always."""
 
+    @_builtins.property
+    def renewable(self) -> Global___Renewable:
+        """Solar, wind or run-of-river."""
+
     def __init__(
         self,
         *,
         id: _builtins.str = ...,
         miner_group: Global___MinerGroup | None = ...,
         firm_load: Global___FirmLoad | None = ...,
+        renewable: Global___Renewable | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["firm_load", b"firm_load", "kind", b"kind", "miner_group", b"miner_group"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["firm_load", b"firm_load", "kind", b"kind", "miner_group", b"miner_group", "renewable", b"renewable"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["firm_load", b"firm_load", "id", b"id", "kind", b"kind", "miner_group", b"miner_group"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["firm_load", b"firm_load", "id", b"id", "kind", b"kind", "miner_group", b"miner_group", "renewable", b"renewable"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["miner_group", "firm_load"]  # noqa: Y015
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["miner_group", "firm_load", "renewable"]  # noqa: Y015
     _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
 
@@ -496,6 +502,42 @@ class FirmLoad(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___FirmLoad: _TypeAlias = FirmLoad  # noqa: Y015
+
+@_typing.final
+class Renewable(_message.Message):
+    """Solar, wind or run-of-river: power that is there or not, behind the site's meter."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AVAILABLE_MW_FIELD_NUMBER: _builtins.int
+    CURTAILABLE_FIELD_NUMBER: _builtins.int
+    CURTAILED_VALUE_PER_MWH_FIELD_NUMBER: _builtins.int
+    curtailable: _builtins.bool
+    """False: all of it is made, always. Default true: any part of it can be left."""
+    @_builtins.property
+    def available_mw(self) -> Global___Series:
+        """What it can make, MW, at least 0. Required."""
+
+    @_builtins.property
+    def curtailed_value_per_mwh(self) -> Global___Series:
+        """Money received for each MWh that is available and not made; below 0 where leaving it loses a premium. Absent: 0."""
+
+    def __init__(
+        self,
+        *,
+        available_mw: Global___Series | None = ...,
+        curtailable: _builtins.bool | None = ...,
+        curtailed_value_per_mwh: Global___Series | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_curtailable", b"_curtailable", "available_mw", b"available_mw", "curtailable", b"curtailable", "curtailed_value_per_mwh", b"curtailed_value_per_mwh"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_curtailable", b"_curtailable", "available_mw", b"available_mw", "curtailable", b"curtailable", "curtailed_value_per_mwh", b"curtailed_value_per_mwh"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__curtailable: _TypeAlias = _typing.Literal["curtailable"]  # noqa: Y015
+    _WhichOneofArgType__curtailable: _TypeAlias = _typing.Literal["_curtailable", b"_curtailable"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__curtailable) -> _WhichOneofReturnType__curtailable | None: ...
+
+Global___Renewable: _TypeAlias = Renewable  # noqa: Y015
 
 @_typing.final
 class MinerGroup(_message.Message):

@@ -15,7 +15,7 @@ from scheduler.model.component import AssetComponent, MarketComponent
 from scheduler.plan import AssetPlan
 from scheduler.problem import Problem, Site, Stage
 from scheduler.v1 import problem_pb2 as v1
-from scheduler.wire import energy, firm_load, miner_group, reserve
+from scheduler.wire import energy, firm_load, miner_group, renewable, reserve
 from scheduler.wire.mining import mining_from_pb, mining_to_pb
 from scheduler.wire.reader import EPOCH, Reader, stamp
 from scheduler.wire.site import connection_from_pb, connection_to_pb, tariff_from_pb, tariff_to_pb
@@ -43,6 +43,7 @@ class MarketCodec(Protocol):
 ASSETS: dict[str, AssetCodec] = {
     "miner_group": cast(AssetCodec, miner_group),
     "firm_load": cast(AssetCodec, firm_load),
+    "renewable": cast(AssetCodec, renewable),
 }
 MARKETS: dict[str, MarketCodec] = {
     "energy": cast(MarketCodec, energy),
@@ -60,6 +61,7 @@ class Unreadable:
 
     id: str
     kind: str
+    makes_power: bool = False
     stage: Stage = Stage.OPEN
     site_ids: tuple[str, ...] = ()
 
@@ -143,7 +145,7 @@ def _market(read: Reader, pb: v1.Market, path: str) -> MarketComponent:
             read, getattr(pb, kind), at, market_id=market_id, stage=stage or Stage.OPEN, site_ids=site_ids
         )
     if market is None or stage is None:
-        market = Unreadable(market_id, kind or "energy", stage or Stage.OPEN, site_ids)
+        market = Unreadable(market_id, kind or "energy", stage=stage or Stage.OPEN, site_ids=site_ids)
     return cast(MarketComponent, market)
 
 

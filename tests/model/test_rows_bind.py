@@ -38,7 +38,6 @@ REDUNDANT = {
     "both:upper": "both_of: no more than back",
     "count:upper": "flow: machines are neither made nor lost",
     "count:integer": "flow: moves are whole",
-    "grid:lower": "machines only take power: binds once a site makes some",
     "is_short:lower": "one_way_short",
     "is_short:upper": "one_way_long",
     "long:upper": "one_way_long",

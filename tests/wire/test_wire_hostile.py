@@ -198,6 +198,7 @@ REQUIRED = [
     f"{CUT}.awards[1].price_per_mw_h",
     f"{AFRR}.reserve.blocks[1].capacity_price_per_mw_h",
     f"{YARD}[0].firm_load.load_mw",
+    f"{YARD}[1].renewable.available_mw",
 ]
 
 
@@ -343,6 +344,8 @@ WRONG = [
     (f"{CUT}.awards[0].kw", -1000, None),
     (f"{CUT}.awards[0].penalty_per_mw_h", -1.0, None),
     (f"{YARD}[0].firm_load.load_mw.values[1]", -1.0, None),
+    (f"{YARD}[1].renewable.available_mw.values[3]", -1.0, None),
+    (f"{YARD}[1].renewable.curtailable", False, f"{YARD}[1].renewable.curtailed_value_per_mwh"),
     ("options.rel_gap", -1e-4, None),
     ("options.abs_gap", -0.01, None),
     ("options.time_limit_seconds", 0.0, None),

@@ -13,6 +13,7 @@ from wire_paths import drop, put, value_at
 
 from scheduler.assets.firm_load import FirmLoadPlan
 from scheduler.assets.miner_group import MinerGroupPlan
+from scheduler.assets.renewable import RenewablePlan
 from scheduler.errors import InvalidRequestError, Violation
 from scheduler.plan import (
     AuditReport,
@@ -56,6 +57,7 @@ SHORTFALL = Shortfall(
 
 OTHER_PLANS = {
     "firm_load": lambda id, mw: FirmLoadPlan(id, mw(), mw()),
+    "renewable": lambda id, mw: RenewablePlan(id, mw(), mw()),
 }
 
 
@@ -151,6 +153,7 @@ CUT = "markets[5].blocks[0]"
 WRONG = [
     (f"{YARD}[0].firm_load.unserved_mw", [1.0] * 7, None),
     (f"{YARD}[0].firm_load.unserved_mw[2]", math.inf, None),
+    (f"{YARD}[1].renewable.curtailed_mw", [1.0] * 9, None),
     ("objective", math.nan, None),
     ("horizon.count", 7, "horizon"),
     ("horizon.time_zone", "UTC", "horizon"),
