@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from scheduler.assets.battery import Battery
 from scheduler.assets.firm_load import FirmLoad
 from scheduler.assets.miner_group import MinerGroup
 from scheduler.assets.renewable import Renewable
@@ -12,6 +13,7 @@ ASSETS = {
     "miner_group": MinerGroup,
     "firm_load": FirmLoad,
     "renewable": Renewable,
+    "battery": Battery,
 }
 MARKETS = {
     "energy": EnergyMarket,

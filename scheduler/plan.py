@@ -28,6 +28,7 @@ class CashKind(Enum):
     FUEL = "fuel"
     PEAK = "peak"
     CURTAILMENT = "curtailment"
+    STORED = "stored"
 
 
 @dataclass(frozen=True)

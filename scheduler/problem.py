@@ -108,6 +108,14 @@ class Problem:
             self._site_ids[id(market)] = self._same_site_ids.setdefault(ids, ids)
         return self._site_ids[id(market)]
 
+    def open_price_at(self, site: Site) -> Floats | None:
+        """[T] price of the open energy market of a site; None where none is open."""
+        for market in self.markets:
+            if market.kind == "energy" and market.stage is Stage.OPEN and site.id in self.site_ids_of(market):
+                price: Floats = getattr(market, "price_per_mwh")  # noqa: B009 - only energy markets have one
+                return price
+        return None
+
     @cached_property
     def _site_ids(self) -> dict[int, frozenset[str]]:
         return {}

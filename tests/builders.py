@@ -170,6 +170,21 @@ def _yard() -> v1.Site:
         assets=[
             {"id": "hall", "firm_load": {"load_mw": series([1.0, 2.0], 60)}},
             {"id": "solar", "renewable": solar},
+            {
+                "id": "battery",
+                "battery": {
+                    "capacity_mwh": 2.0,
+                    "charge_mw": 1.0,
+                    "discharge_mw": 1.5,
+                    "charge_frac": 0.95,
+                    "discharge_frac": 0.9,
+                    "initial_mwh": 0.5,
+                    "end_value_per_mwh": 30.0,
+                    "wear_per_mwh": 2.0,
+                    "response_seconds": 1.0,
+                    "prequalified": [{"market_id": "fcr", "direction": "DIRECTION_SYMMETRIC", "max_mw": 1.0}],
+                },
+            },
             {"id": "river", "renewable": {"available_mw": series([0.5] * 8), "curtailable": False}},
         ],
     )

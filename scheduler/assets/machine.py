@@ -1,13 +1,14 @@
-"""What one machine of a group can do, and where machines are when the horizon starts (formulation 3)."""
+"""What one machine of a group can do, where machines are when the horizon starts, and what is prequalified
+(formulation 3)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 
 from scheduler.errors import Violation
-from scheduler.problem import Direction, nonnegative
+from scheduler.problem import Direction, Problem, nonnegative
 
 
 class ModeKind(Enum):
@@ -79,8 +80,24 @@ class Cohort:
 
 @dataclass(frozen=True)
 class Prequalification:
-    """Most delivered MW that the group may hold for a market in a direction (symmetric: in each of both)."""
+    """Most delivered MW that an asset may hold for a market in a direction (symmetric: in each of both)."""
 
     market_id: str
     direction: Direction
     max_mw: float
+
+
+def prequalified_mw(entries: Iterable[Prequalification], market_id: str, direction: Direction) -> float:
+    """Cap on delivered MW for a market in one direction; inf: none."""
+    caps = [entry.max_mw for entry in entries if entry.market_id == market_id and direction in entry.direction.parts]
+    return min(caps, default=float("inf"))
+
+
+def prequalified_violations(path: str, entries: Iterable[Prequalification], problem: Problem) -> Iterator[Violation]:
+    """Everything that is wrong with the caps of an asset."""
+    markets = {market.id for market in problem.markets if market.kind == "reserve"}
+    for p, entry in enumerate(entries):
+        yield from nonnegative(f"{path}.prequalified[{p}].max_mw", entry.max_mw)
+        if entry.market_id not in markets:
+            message = f"there is no reserve market {entry.market_id!r}"
+            yield Violation(f"{path}.prequalified[{p}].market_id", "reference", message)

@@ -18,11 +18,19 @@ from scheduler.assets.backing import (
     limit_backing,
     wakes_per_mw,
 )
-from scheduler.assets.machine import Cohort, Mode, ModeKind, Move, Prequalification
+from scheduler.assets.machine import (
+    Cohort,
+    Mode,
+    ModeKind,
+    Move,
+    Prequalification,
+    prequalified_mw,
+    prequalified_violations,
+)
 from scheduler.errors import Violation
 from scheduler.model.idioms import in_transit_frac, shifted, window
 from scheduler.plan import AssetPlan, Backing, CashKind, Stream
-from scheduler.problem import Counts, Direction, Floats, Mining, Problem, Site, intervals_of, nonnegative, unique_ids
+from scheduler.problem import Counts, Direction, Floats, Mining, Problem, Site, intervals_of, unique_ids
 
 if TYPE_CHECKING:
     from scheduler.model.ledger import Ledger, Term, Values, Vars
@@ -71,12 +79,7 @@ class MinerGroup:
 
     def prequalified_mw(self, market_id: str, direction: Direction) -> float:
         """Cap on delivered MW for a market in one direction; inf: none."""
-        caps = [
-            entry.max_mw
-            for entry in self.prequalified
-            if entry.market_id == market_id and direction in entry.direction.parts
-        ]
-        return min(caps, default=float("inf"))
+        return prequalified_mw(self.prequalified, market_id, direction)
 
     def violations(self, path: str, problem: Problem) -> Iterator[Violation]:
         """Everything that is wrong with it."""
@@ -101,15 +104,7 @@ class MinerGroup:
             )
         if self.mining_override is not None:
             yield from self.mining_override.violations(f"{path}.mining_override")
-        markets = {market.id for market in problem.markets if market.kind == "reserve"}
-        for p, entry in enumerate(self.prequalified):
-            yield from nonnegative(f"{path}.prequalified[{p}].max_mw", entry.max_mw)
-            if entry.market_id not in markets:
-                yield Violation(
-                    f"{path}.prequalified[{p}].market_id",
-                    "reference",
-                    f"there is no reserve market {entry.market_id!r}",
-                )
+        yield from prequalified_violations(path, self.prequalified, problem)
         yield from self._availability_violations(path, problem)
 
     def _mode_violations(self, path: str) -> Iterator[Violation]:

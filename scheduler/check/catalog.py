@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
+from scheduler.check.battery import BatteryCheck
 from scheduler.check.book import Book
 from scheduler.check.energy import EnergyCheck
 from scheduler.check.findings import Findings
@@ -36,6 +37,7 @@ ASSETS: dict[str, Callable[[AssetView, Findings], AssetCheck]] = {
     "miner_group": MinerGroupCheck,
     "firm_load": FirmLoadCheck,
     "renewable": RenewableCheck,
+    "battery": BatteryCheck,
 }
 MARKETS: dict[str, Callable[[MarketView, dict[str, Floats]], MarketCheck]] = {
     "energy": EnergyCheck,

@@ -67,14 +67,14 @@ class Findings:
         for t in np.flatnonzero(mask)[:MOST_PER_RULE_COUNT]:
             self.add(f"{field}[{t}]", rule, message(int(t)), 0.0 if amount is None else amount[t], of=field)
 
-    def limit(self, values: Floats, limits: Floats | float, field: str, rule: str, what: str) -> None:
-        """Power that lies above its limit."""
+    def limit(self, values: Floats, limits: Floats | float, field: str, rule: str, what: str, unit: str = "MW") -> None:
+        """Power, or another quantity, that lies above its limit."""
         limits = np.broadcast_to(np.asarray(limits, dtype=np.float64), values.shape)
         self.each(
             above(values, limits),
             field,
             rule,
-            lambda t: f"interval {t}: {what} {values[t]:.9g} MW, at most {limits[t]:.9g} MW is allowed",
+            lambda t: f"interval {t}: {what} {values[t]:.9g} {unit}, at most {limits[t]:.9g} {unit} is allowed",
             values - limits,
         )
 

@@ -171,7 +171,7 @@ def check_backing(
         mine = [item for item in backed if item.here is mode and item.claim.machine_count.any()]
         if mine:
             _check_assignment(f"{view.path}.{group.kind}.modes[{m}].count", mine, ready, findings)
-    _check_prequalified(view, findings)
+    check_prequalified(view, findings)
 
 
 def _check_assignment(
@@ -193,7 +193,8 @@ def _check_assignment(
     )
 
 
-def _check_prequalified(view: AssetView, findings: Findings) -> None:
+def check_prequalified(view: AssetView, findings: Findings) -> None:
+    """What an asset holds for a market in a direction is at most what is prequalified."""
     caps: dict[tuple[str, Direction], float] = {}
     for entry in view.asset.prequalified:
         for direction in (Direction.UP, Direction.DOWN):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from scheduler.assets.battery import Battery
 from scheduler.assets.firm_load import FirmLoad
 from scheduler.assets.machine import Cohort
 from scheduler.assets.miner_group import MinerGroup
@@ -74,6 +75,8 @@ def limits_of(problem: Problem) -> list[Limit]:
                 found += _group_limits(asset, problem.horizon, site.id, s, a)
             elif isinstance(asset, Renewable):
                 found += _renewable_limits(asset, site, s, a)
+            elif isinstance(asset, Battery):
+                found += _battery_limits(asset, site, problem.horizon, s, a)
     for m, market in enumerate(problem.markets):
         if isinstance(market, EnergyMarket) and market.settles_deviation:
             found.append(_deviation_limit(problem, market, m))
@@ -165,11 +168,38 @@ def _renewable_limits(asset: Renewable, site: Site, s: int, a: int) -> Iterator[
         yield Limit("curtailable", f"{at}.curtailable", advice, lift, site_id=site.id)
 
 
+def _battery_limits(battery: Battery, site: Site, horizon: Horizon, s: int, a: int) -> Iterator[Limit]:
+    """Lifted to what all that is at its site can take throughout."""
+    at = f"problem.sites[{s}].assets[{a}].{battery.kind}"
+    more_mw = _needed_mw(site)
+    more_mwh = more_mw * horizon.count * horizon.step_hours / battery.discharge_frac
+
+    def limit(name: str, advice: str, **changes: Any) -> Limit:
+        lift = partial(_with_asset, s=s, a=a, **changes)
+        return Limit(f"battery {name}", f"{at}.{name}", f"{advice} {at}.{name}", lift, site_id=site.id)
+
+    if battery.initial_mwh < battery.capacity_mwh:
+        advice = f"have more stored in {battery.id!r} at the start, raise"
+        yield limit("initial_mwh", advice, initial_mwh=battery.capacity_mwh)
+    if battery.end_mwh:
+        yield limit("end_mwh", f"let {battery.id!r} end with less, lower", end_mwh=0.0)
+    yield limit("discharge_mw", "raise", discharge_mw=battery.discharge_mw + more_mw)
+    yield limit("charge_mw", "raise", charge_mw=battery.charge_mw + more_mw)
+    yield limit("capacity_mwh", "raise", capacity_mwh=battery.capacity_mwh + more_mwh)
+    for p, entry in enumerate(battery.prequalified):
+        field = f"{at}.prequalified[{p}].max_mw"
+        lift = partial(_with_prequalification, s=s, a=a, p=p)
+        yield Limit(
+            "prequalified", field, f"prequalify more, raise {field}", lift, market_id=entry.market_id, site_id=site.id
+        )
+
+
 def _needed_mw(site: Site) -> float:
     """What all that is at a site can ever take."""
     groups = (asset for asset in site.assets if isinstance(asset, MinerGroup))
     most_mw = sum(g.machine_count * max(mode.power_w for mode in g.modes) for g in groups) / W_PER_MW
-    return most_mw + sum(float(asset.load_mw.max()) for asset in site.assets if isinstance(asset, FirmLoad))
+    most_mw += sum(float(asset.load_mw.max()) for asset in site.assets if isinstance(asset, FirmLoad))
+    return most_mw + sum(asset.charge_mw for asset in site.assets if isinstance(asset, Battery))
 
 
 def _locked(group: MinerGroup, horizon: Horizon) -> str:
@@ -191,6 +221,7 @@ def _deviation_limit(problem: Problem, market: EnergyMarket, m: int) -> Limit:
     for site in problem.sites_of(market):
         most_mw += _needed_mw(site)
         most_mw += sum(float(asset.available_mw.max()) for asset in site.assets if isinstance(asset, Renewable))
+        most_mw += sum(asset.discharge_mw for asset in site.assets if isinstance(asset, Battery))
     limit_mw = market.max_deviation_mw or 0.0
 
     def deviation(made: Build) -> list[Bounded]:
@@ -213,9 +244,8 @@ def _with_connection(problem: Problem, *, s: int, **changes: Any) -> Problem:
 
 def _with_prequalification(problem: Problem, *, s: int, a: int, p: int) -> Problem:
     """Caps keep their places, so that several can be lifted one after the other."""
-    group = problem.sites[s].assets[a]
-    assert isinstance(group, MinerGroup)
-    caps = tuple(replace(c, max_mw=np.inf) if i == p else c for i, c in enumerate(group.prequalified))
+    asset: Any = problem.sites[s].assets[a]
+    caps = tuple(replace(c, max_mw=np.inf) if i == p else c for i, c in enumerate(asset.prequalified))
     return _with_asset(problem, s=s, a=a, prequalified=caps)
 
 

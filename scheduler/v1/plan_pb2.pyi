@@ -55,6 +55,8 @@ class _CashKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CashKind.Val
     """Peak charge."""
     CASH_KIND_CURTAILMENT: _CashKind.ValueType  # 13
     """What is received for power that is curtailed."""
+    CASH_KIND_STORED: _CashKind.ValueType  # 14
+    """What is stored at the end more than at the start, at its end value; booked in the last interval."""
 
 class CashKind(_CashKind, metaclass=_CashKindEnumTypeWrapper):
     """The named streams of money."""
@@ -87,6 +89,8 @@ CASH_KIND_PEAK: CashKind.ValueType  # 12
 """Peak charge."""
 CASH_KIND_CURTAILMENT: CashKind.ValueType  # 13
 """What is received for power that is curtailed."""
+CASH_KIND_STORED: CashKind.ValueType  # 14
+"""What is stored at the end more than at the start, at its end value; booked in the last interval."""
 Global___CashKind: _TypeAlias = CashKind  # noqa: Y015
 
 @_typing.final
@@ -186,6 +190,7 @@ class AssetPlan(_message.Message):
     MINER_GROUP_FIELD_NUMBER: _builtins.int
     FIRM_LOAD_FIELD_NUMBER: _builtins.int
     RENEWABLE_FIELD_NUMBER: _builtins.int
+    BATTERY_FIELD_NUMBER: _builtins.int
     asset_id: _builtins.str
     """Asset."""
     @_builtins.property
@@ -204,6 +209,10 @@ class AssetPlan(_message.Message):
     def renewable(self) -> Global___RenewablePlan:
         """What is curtailed."""
 
+    @_builtins.property
+    def battery(self) -> Global___BatteryPlan:
+        """Power both ways and what is stored."""
+
     def __init__(
         self,
         *,
@@ -212,12 +221,13 @@ class AssetPlan(_message.Message):
         miner_group: Global___MinerGroupPlan | None = ...,
         firm_load: Global___FirmLoadPlan | None = ...,
         renewable: Global___RenewablePlan | None = ...,
+        battery: Global___BatteryPlan | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["firm_load", b"firm_load", "kind", b"kind", "miner_group", b"miner_group", "renewable", b"renewable"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["battery", b"battery", "firm_load", b"firm_load", "kind", b"kind", "miner_group", b"miner_group", "renewable", b"renewable"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["asset_id", b"asset_id", "firm_load", b"firm_load", "kind", b"kind", "miner_group", b"miner_group", "power_mw", b"power_mw", "renewable", b"renewable"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["asset_id", b"asset_id", "battery", b"battery", "firm_load", b"firm_load", "kind", b"kind", "miner_group", b"miner_group", "power_mw", b"power_mw", "renewable", b"renewable"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["miner_group", "firm_load", "renewable"]  # noqa: Y015
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["miner_group", "firm_load", "renewable", "battery"]  # noqa: Y015
     _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
 
@@ -270,6 +280,42 @@ class RenewablePlan(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RenewablePlan: _TypeAlias = RenewablePlan  # noqa: Y015
+
+@_typing.final
+class BatteryPlan(_message.Message):
+    """What a battery does; its power is what it takes less what it gives."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHARGE_MW_FIELD_NUMBER: _builtins.int
+    DISCHARGE_MW_FIELD_NUMBER: _builtins.int
+    STORED_MWH_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def charge_mw(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
+        """What it takes in each interval, MW."""
+
+    @_builtins.property
+    def discharge_mw(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
+        """What it gives in each interval, MW; never while it takes."""
+
+    @_builtins.property
+    def stored_mwh(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
+        """What is stored at the end of each interval, expected calls included, MWh."""
+
+    def __init__(
+        self,
+        *,
+        charge_mw: _abc.Iterable[_builtins.float] | None = ...,
+        discharge_mw: _abc.Iterable[_builtins.float] | None = ...,
+        stored_mwh: _abc.Iterable[_builtins.float] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["charge_mw", b"charge_mw", "discharge_mw", b"discharge_mw", "stored_mwh", b"stored_mwh"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatteryPlan: _TypeAlias = BatteryPlan  # noqa: Y015
 
 @_typing.final
 class MinerGroupPlan(_message.Message):
@@ -527,12 +573,12 @@ class Backing(_message.Message):
     direction: _problem_pb2.Direction.ValueType
     """Up or down."""
     from_mode_id: _builtins.str
-    """Mode in which the machines wait."""
+    """Mode in which the machines wait. Empty where the asset has no machines."""
     to_mode_id: _builtins.str
-    """Mode to which they would move."""
+    """Mode to which they would move. Empty where the asset has no machines."""
     @_builtins.property
     def machine_count(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
-        """Machines in each interval."""
+        """Machines in each interval; 0 where the asset has none."""
 
     @_builtins.property
     def mw(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:

@@ -445,6 +445,7 @@ class Asset(_message.Message):
     MINER_GROUP_FIELD_NUMBER: _builtins.int
     FIRM_LOAD_FIELD_NUMBER: _builtins.int
     RENEWABLE_FIELD_NUMBER: _builtins.int
+    BATTERY_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Id, unique in the request. Required."""
     @_builtins.property
@@ -459,6 +460,10 @@ class Asset(_message.Message):
     def renewable(self) -> Global___Renewable:
         """Solar, wind or run-of-river."""
 
+    @_builtins.property
+    def battery(self) -> Global___Battery:
+        """A battery."""
+
     def __init__(
         self,
         *,
@@ -466,12 +471,13 @@ class Asset(_message.Message):
         miner_group: Global___MinerGroup | None = ...,
         firm_load: Global___FirmLoad | None = ...,
         renewable: Global___Renewable | None = ...,
+        battery: Global___Battery | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["firm_load", b"firm_load", "kind", b"kind", "miner_group", b"miner_group", "renewable", b"renewable"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["battery", b"battery", "firm_load", b"firm_load", "kind", b"kind", "miner_group", b"miner_group", "renewable", b"renewable"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["firm_load", b"firm_load", "id", b"id", "kind", b"kind", "miner_group", b"miner_group", "renewable", b"renewable"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["battery", b"battery", "firm_load", b"firm_load", "id", b"id", "kind", b"kind", "miner_group", b"miner_group", "renewable", b"renewable"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["miner_group", "firm_load", "renewable"]  # noqa: Y015
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["miner_group", "firm_load", "renewable", "battery"]  # noqa: Y015
     _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
 
@@ -538,6 +544,99 @@ class Renewable(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__curtailable) -> _WhichOneofReturnType__curtailable | None: ...
 
 Global___Renewable: _TypeAlias = Renewable  # noqa: Y015
+
+@_typing.final
+class Battery(_message.Message):
+    """A battery. Powers are at the site's meter, energy is what is stored inside. Calls that are expected take energy out and
+    bring energy in as planned power does.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CAPACITY_MWH_FIELD_NUMBER: _builtins.int
+    CHARGE_MW_FIELD_NUMBER: _builtins.int
+    DISCHARGE_MW_FIELD_NUMBER: _builtins.int
+    CHARGE_FRAC_FIELD_NUMBER: _builtins.int
+    DISCHARGE_FRAC_FIELD_NUMBER: _builtins.int
+    INITIAL_MWH_FIELD_NUMBER: _builtins.int
+    END_MWH_FIELD_NUMBER: _builtins.int
+    END_VALUE_PER_MWH_FIELD_NUMBER: _builtins.int
+    WEAR_PER_MWH_FIELD_NUMBER: _builtins.int
+    RESPONSE_SECONDS_FIELD_NUMBER: _builtins.int
+    PREQUALIFIED_FIELD_NUMBER: _builtins.int
+    capacity_mwh: _builtins.float
+    """Most that can be stored, MWh, at least 0. Required."""
+    charge_mw: _builtins.float
+    """Most power that it takes, MW, at least 0. Required."""
+    discharge_mw: _builtins.float
+    """Most power that it gives, MW, at least 0. Required."""
+    charge_frac: _builtins.float
+    """What is stored of each MWh taken, in (0, 1]. Required."""
+    discharge_frac: _builtins.float
+    """What is given of each MWh stored, in (0, 1]. Required."""
+    initial_mwh: _builtins.float
+    """What is stored when the horizon starts, MWh, 0 to capacity_mwh. Required."""
+    end_mwh: _builtins.float
+    """At least so much is stored then, MWh, 0 to capacity_mwh."""
+    end_value_per_mwh: _builtins.float
+    """Money for each MWh stored then more than at the start; 0: what is left is worth nothing."""
+    wear_per_mwh: _builtins.float
+    """Wear of each MWh given, money, at least 0. Default 0."""
+    response_seconds: _builtins.float
+    """Seconds until its power follows a call, at least 0; it backs products whose full activation takes at least as long. Default 0."""
+    @_builtins.property
+    def prequalified(self) -> _containers.RepeatedCompositeFieldContainer[Global___Prequalification]:
+        """Prequalified MW. No entry for a market and direction: no cap."""
+
+    def __init__(
+        self,
+        *,
+        capacity_mwh: _builtins.float | None = ...,
+        charge_mw: _builtins.float | None = ...,
+        discharge_mw: _builtins.float | None = ...,
+        charge_frac: _builtins.float | None = ...,
+        discharge_frac: _builtins.float | None = ...,
+        initial_mwh: _builtins.float | None = ...,
+        end_mwh: _builtins.float = ...,
+        end_value_per_mwh: _builtins.float = ...,
+        wear_per_mwh: _builtins.float = ...,
+        response_seconds: _builtins.float = ...,
+        prequalified: _abc.Iterable[Global___Prequalification] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_capacity_mwh", b"_capacity_mwh", "_charge_frac", b"_charge_frac", "_charge_mw", b"_charge_mw", "_discharge_frac", b"_discharge_frac", "_discharge_mw", b"_discharge_mw", "_initial_mwh", b"_initial_mwh", "capacity_mwh", b"capacity_mwh", "charge_frac", b"charge_frac", "charge_mw", b"charge_mw", "discharge_frac", b"discharge_frac", "discharge_mw", b"discharge_mw", "end", b"end", "end_mwh", b"end_mwh", "end_value_per_mwh", b"end_value_per_mwh", "initial_mwh", b"initial_mwh"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_capacity_mwh", b"_capacity_mwh", "_charge_frac", b"_charge_frac", "_charge_mw", b"_charge_mw", "_discharge_frac", b"_discharge_frac", "_discharge_mw", b"_discharge_mw", "_initial_mwh", b"_initial_mwh", "capacity_mwh", b"capacity_mwh", "charge_frac", b"charge_frac", "charge_mw", b"charge_mw", "discharge_frac", b"discharge_frac", "discharge_mw", b"discharge_mw", "end", b"end", "end_mwh", b"end_mwh", "end_value_per_mwh", b"end_value_per_mwh", "initial_mwh", b"initial_mwh", "prequalified", b"prequalified", "response_seconds", b"response_seconds", "wear_per_mwh", b"wear_per_mwh"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__capacity_mwh: _TypeAlias = _typing.Literal["capacity_mwh"]  # noqa: Y015
+    _WhichOneofArgType__capacity_mwh: _TypeAlias = _typing.Literal["_capacity_mwh", b"_capacity_mwh"]  # noqa: Y015
+    _WhichOneofReturnType__charge_frac: _TypeAlias = _typing.Literal["charge_frac"]  # noqa: Y015
+    _WhichOneofArgType__charge_frac: _TypeAlias = _typing.Literal["_charge_frac", b"_charge_frac"]  # noqa: Y015
+    _WhichOneofReturnType__charge_mw: _TypeAlias = _typing.Literal["charge_mw"]  # noqa: Y015
+    _WhichOneofArgType__charge_mw: _TypeAlias = _typing.Literal["_charge_mw", b"_charge_mw"]  # noqa: Y015
+    _WhichOneofReturnType__discharge_frac: _TypeAlias = _typing.Literal["discharge_frac"]  # noqa: Y015
+    _WhichOneofArgType__discharge_frac: _TypeAlias = _typing.Literal["_discharge_frac", b"_discharge_frac"]  # noqa: Y015
+    _WhichOneofReturnType__discharge_mw: _TypeAlias = _typing.Literal["discharge_mw"]  # noqa: Y015
+    _WhichOneofArgType__discharge_mw: _TypeAlias = _typing.Literal["_discharge_mw", b"_discharge_mw"]  # noqa: Y015
+    _WhichOneofReturnType__initial_mwh: _TypeAlias = _typing.Literal["initial_mwh"]  # noqa: Y015
+    _WhichOneofArgType__initial_mwh: _TypeAlias = _typing.Literal["_initial_mwh", b"_initial_mwh"]  # noqa: Y015
+    _WhichOneofReturnType_end: _TypeAlias = _typing.Literal["end_mwh", "end_value_per_mwh"]  # noqa: Y015
+    _WhichOneofArgType_end: _TypeAlias = _typing.Literal["end", b"end"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__capacity_mwh) -> _WhichOneofReturnType__capacity_mwh | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__charge_frac) -> _WhichOneofReturnType__charge_frac | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__charge_mw) -> _WhichOneofReturnType__charge_mw | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__discharge_frac) -> _WhichOneofReturnType__discharge_frac | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__discharge_mw) -> _WhichOneofReturnType__discharge_mw | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__initial_mwh) -> _WhichOneofReturnType__initial_mwh | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_end) -> _WhichOneofReturnType_end | None: ...
+
+Global___Battery: _TypeAlias = Battery  # noqa: Y015
 
 @_typing.final
 class MinerGroup(_message.Message):
@@ -739,7 +838,7 @@ Global___Cohort: _TypeAlias = Cohort  # noqa: Y015
 
 @_typing.final
 class Prequalification(_message.Message):
-    """Most delivered MW that a group may hold for a market."""
+    """Most delivered MW that an asset may hold for a market."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -11,7 +11,7 @@ from scheduler.model.component import MarketComponent
 from scheduler.plan import Backing, BlockPlan, MarketPlan
 from scheduler.problem import Direction, Floats, Problem
 from scheduler.v1 import plan_pb2 as v1
-from scheduler.wire.miner_group import DIRECTIONS
+from scheduler.wire.prequalification import DIRECTIONS
 from scheduler.wire.reader import Reader
 from scheduler.wire.shape import counts_of_plan, floats_of_plan, same_ids
 
@@ -47,7 +47,8 @@ def _reserve_from_pb(read: Reader, pb: v1.MarketPlan, path: str, market: Reserve
 
 
 def _mode_ids(asset: object) -> set[str]:
-    return {mode.id for mode in getattr(asset, "modes", ())}
+    """Ids of its modes; what has none leaves them empty."""
+    return {mode.id for mode in getattr(asset, "modes", ())} or {""}
 
 
 def _block_from_pb(read: Reader, pb: v1.BlockPlan, path: str, block: Block) -> BlockPlan:

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import numpy as np
 
-from scheduler.assets.machine import Cohort, Mode, ModeKind, Move, Prequalification
+from scheduler.assets.machine import Cohort, Mode, ModeKind, Move
 from scheduler.assets.miner_group import MinerGroup, MinerGroupPlan
 from scheduler.horizon import Horizon
 from scheduler.plan import AssetPlan
-from scheduler.problem import Counts, Direction
+from scheduler.problem import Counts
 from scheduler.v1 import plan_pb2
 from scheduler.v1 import problem_pb2 as v1
 from scheduler.wire.mining import mining_from_pb, mining_to_pb
+from scheduler.wire.prequalification import prequalified_from_pb, prequalified_to_pb
 from scheduler.wire.reader import Numbers, Reader, frozen
 from scheduler.wire.shape import counts_of_plan, floats_of_plan, refuse_length, same_ids
 
 MODE_KINDS = Numbers(v1.ModeKind, ModeKind)
-DIRECTIONS = Numbers(v1.Direction, Direction)
 MAX_MODES_COUNT = 64
 MAX_MOVES_COUNT = MAX_MODES_COUNT**2
 MAX_COHORTS_COUNT = 10_000
-MAX_PREQUALIFIED_COUNT = 1_000
 
 
 def from_pb(read: Reader, pb: v1.MinerGroup, path: str, asset_id: str) -> MinerGroup:
@@ -41,7 +40,7 @@ def from_pb(read: Reader, pb: v1.MinerGroup, path: str, asset_id: str) -> MinerG
         daily_start_budget_count=read.whole_or_none(pb, "daily_start_budget_count"),
         starts_used_today_count=pb.starts_used_today_count,
         delivery_frac=read.number_or(pb, "delivery_frac", path, 1.0),
-        prequalified=read.each(pb.prequalified, f"{path}.prequalified", _prequalification, MAX_PREQUALIFIED_COUNT),
+        prequalified=prequalified_from_pb(read, pb.prequalified, path),
         mining_override=override,
     )
 
@@ -88,14 +87,6 @@ def _cohort(read: Reader, pb: v1.Cohort, path: str) -> Cohort:
     )
 
 
-def _prequalification(read: Reader, pb: v1.Prequalification, path: str) -> Prequalification:
-    return Prequalification(
-        market_id=read.text(pb, "market_id", path),
-        direction=read.choice(pb, "direction", path, DIRECTIONS) or Direction.SYMMETRIC,
-        max_mw=read.required_number(pb, "max_mw", path),
-    )
-
-
 def to_pb(group: MinerGroup, horizon: Horizon) -> v1.MinerGroup:
     """The inverse of `from_pb`."""
     pb = v1.MinerGroup(
@@ -132,12 +123,7 @@ def to_pb(group: MinerGroup, horizon: Horizon) -> v1.MinerGroup:
             for cohort in group.initial_cohorts
         ),
         delivery_frac=group.delivery_frac,
-        prequalified=(
-            v1.Prequalification(
-                market_id=entry.market_id, direction=DIRECTIONS.number[entry.direction], max_mw=entry.max_mw
-            )
-            for entry in group.prequalified
-        ),
+        prequalified=prequalified_to_pb(group.prequalified),
     )
     if group.available_count is not None:
         pb.available_count.extend(group.available_count.tolist())

@@ -18,7 +18,7 @@ from scheduler.plan import (
 from scheduler.problem import Direction, Problem, Site
 from scheduler.v1 import plan_pb2 as v1
 from scheduler.wire.market_plan import market_plan_from_pb, market_plan_to_pb
-from scheduler.wire.miner_group import DIRECTIONS
+from scheduler.wire.prequalification import DIRECTIONS
 from scheduler.wire.problem import ASSETS, horizon_to_pb
 from scheduler.wire.reader import Numbers, Reader, stamp
 from scheduler.wire.shape import floats_of_plan, same_ids

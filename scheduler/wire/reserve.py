@@ -10,7 +10,7 @@ from scheduler.markets.reserve import Activation, ReserveMarket
 from scheduler.problem import Direction, Floats, Stage
 from scheduler.product import Pricing, Product, Response
 from scheduler.v1 import problem_pb2 as v1
-from scheduler.wire.miner_group import DIRECTIONS
+from scheduler.wire.prequalification import DIRECTIONS
 from scheduler.wire.reader import EPOCH, Numbers, Reader, stamp
 from scheduler.wire.series import series_or, series_to_pb
 

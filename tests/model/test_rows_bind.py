@@ -36,6 +36,8 @@ REDUNDANT = {
     "back:upper": "ready: no more than machines in the mode",
     "both:integer": "no case is known in which it binds",
     "both:upper": "both_of: no more than back",
+    "charges:lower": "only_charges",
+    "charges:upper": "only_discharges",
     "count:upper": "flow: machines are neither made nor lost",
     "count:integer": "flow: moves are whole",
     "is_short:lower": "one_way_short",

@@ -199,6 +199,10 @@ REQUIRED = [
     f"{AFRR}.reserve.blocks[1].capacity_price_per_mw_h",
     f"{YARD}[0].firm_load.load_mw",
     f"{YARD}[1].renewable.available_mw",
+    *(
+        f"{YARD}[2].battery.{name}"
+        for name in ("capacity_mwh", "charge_mw", "discharge_mw", "charge_frac", "discharge_frac", "initial_mwh")
+    ),
 ]
 
 
@@ -219,6 +223,7 @@ CHOICES = [
     (f"{DA}.cleared", f"{DA}.stage"),
     (f"{FCR}.open", f"{FCR}.stage"),
     (f"{FCR}.reserve.spec", f"{FCR}.reserve.product"),
+    (f"{YARD}[2].battery.end_value_per_mwh", f"{YARD}[2].battery.end"),
 ]
 
 
@@ -346,6 +351,20 @@ WRONG = [
     (f"{YARD}[0].firm_load.load_mw.values[1]", -1.0, None),
     (f"{YARD}[1].renewable.available_mw.values[3]", -1.0, None),
     (f"{YARD}[1].renewable.curtailable", False, f"{YARD}[1].renewable.curtailed_value_per_mwh"),
+    (f"{YARD}[2].battery.capacity_mwh", -1.0, None),
+    (f"{YARD}[2].battery.charge_mw", -1.0, None),
+    (f"{YARD}[2].battery.discharge_mw", -1.0, None),
+    (f"{YARD}[2].battery.charge_frac", 0.0, None),
+    (f"{YARD}[2].battery.charge_frac", 1.01, None),
+    (f"{YARD}[2].battery.discharge_frac", -0.5, None),
+    (f"{YARD}[2].battery.initial_mwh", 2.5, None),
+    (f"{YARD}[2].battery.initial_mwh", -0.5, None),
+    (f"{YARD}[2].battery.end_mwh", 2.5, None),
+    (f"{YARD}[2].battery.end_mwh", -0.5, None),
+    (f"{YARD}[2].battery.wear_per_mwh", -1.0, None),
+    (f"{YARD}[2].battery.response_seconds", -1.0, None),
+    (f"{YARD}[2].battery.prequalified[0].market_id", "da", None),
+    (f"{YARD}[2].battery.prequalified[0].max_mw", -1.0, None),
     ("options.rel_gap", -1e-4, None),
     ("options.abs_gap", -0.01, None),
     ("options.time_limit_seconds", 0.0, None),

@@ -11,6 +11,7 @@ from builders import rich_request_pb, stamp
 from test_wire_problem import differences
 from wire_paths import drop, put, value_at
 
+from scheduler.assets.battery import BatteryPlan
 from scheduler.assets.firm_load import FirmLoadPlan
 from scheduler.assets.miner_group import MinerGroupPlan
 from scheduler.assets.renewable import RenewablePlan
@@ -58,6 +59,7 @@ SHORTFALL = Shortfall(
 OTHER_PLANS = {
     "firm_load": lambda id, mw: FirmLoadPlan(id, mw(), mw()),
     "renewable": lambda id, mw: RenewablePlan(id, mw(), mw()),
+    "battery": lambda id, mw: BatteryPlan(id, mw(), mw(), mw(), mw()),
 }
 
 
@@ -92,6 +94,7 @@ def plan_of_the_right_shape(problem=PROBLEM, seed=7) -> Plan:
         backing = (
             Backing("flexible", Direction.UP, "full", "eco", count(), mw(), bids),
             Backing("plain", Direction.DOWN, "off", "mine", count(), mw()),
+            Backing("battery", Direction.UP, "", "", count(), mw()),
         )
         return MarketPlan(market.id, blocks=tuple(map(block_plan, market.blocks)), backing=backing)
 
@@ -154,6 +157,10 @@ WRONG = [
     (f"{YARD}[0].firm_load.unserved_mw", [1.0] * 7, None),
     (f"{YARD}[0].firm_load.unserved_mw[2]", math.inf, None),
     (f"{YARD}[1].renewable.curtailed_mw", [1.0] * 9, None),
+    (f"{YARD}[2].battery.charge_mw", [1.0] * 9, None),
+    (f"{YARD}[2].battery.stored_mwh", [], None),
+    (f"{YARD}[2].battery.discharge_mw[4]", math.nan, None),
+    (f"{AFRR}.backing[2].from_mode_id", "full", None),
     ("objective", math.nan, None),
     ("horizon.count", 7, "horizon"),
     ("horizon.time_zone", "UTC", "horizon"),

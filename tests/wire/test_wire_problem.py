@@ -205,9 +205,9 @@ def test_large_request_is_read_fast():
 
 def test_every_enum_of_ours_is_on_the_wire():
     from scheduler.wire import miner_group as groups
-    from scheduler.wire import options, plan, reserve
+    from scheduler.wire import options, plan, prequalification, reserve
 
-    tables = [groups.MODE_KINDS, groups.DIRECTIONS, reserve.RESPONSES, reserve.PRICINGS]
+    tables = [groups.MODE_KINDS, prequalification.DIRECTIONS, reserve.RESPONSES, reserve.PRICINGS]
     tables += [options.STRATEGIES, options.STOP_REASONS, plan.CASH_KINDS]
     for table in tables:
         members = set(type(next(iter(table.number))))

@@ -1,0 +1,224 @@
+"""A battery: energy moved in time, and reserve with energy for the holding time (formulation 4 and 5).
+
+Calls are expected to take energy out and to bring some in: what is stored is planned with them, so that the energy of a
+call is bought or sold like any other (docs/decisions/0009).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scheduler.assets.holding import Held, declare_held, extract_held, limit_prequalified, of_direction
+from scheduler.assets.machine import Prequalification, prequalified_violations
+from scheduler.errors import Violation
+from scheduler.model.component import Demand
+from scheduler.model.idioms import shifted
+from scheduler.plan import AssetPlan, Backing, CashKind, Stream
+from scheduler.problem import Counts, Direction, Floats, Problem, Site, finite, nonnegative
+
+if TYPE_CHECKING:
+    from scheduler.model.ledger import Ledger, Term, Values, Vars
+
+ALL_OF_IT = 1.0 - 1e-12
+"""A round trip from which everything comes back."""
+
+
+@dataclass(frozen=True, eq=False)
+class Battery:
+    """Powers are at the site's meter, energy is what is stored inside."""
+
+    kind: ClassVar[str] = "battery"
+    makes_power: ClassVar[bool] = True
+
+    id: str
+    capacity_mwh: float
+    charge_mw: float
+    discharge_mw: float
+    charge_frac: float  # stored per MWh taken
+    discharge_frac: float  # given back per MWh stored
+    initial_mwh: float
+    end_mwh: float | None = None  # at least; else the end has a value
+    end_value_per_mwh: float = 0.0  # of each MWh stored at the end more than at the start
+    wear_per_mwh: float = 0.0  # of each MWh given back
+    response_seconds: float = 0.0
+    prequalified: tuple[Prequalification, ...] = ()
+
+    @property
+    def back_frac(self) -> float:
+        """What comes back of a MWh that is taken."""
+        return self.charge_frac * self.discharge_frac
+
+    def violations(self, path: str, problem: Problem) -> Iterator[Violation]:
+        """Everything that is wrong with it."""
+        for name in ("capacity_mwh", "charge_mw", "discharge_mw", "initial_mwh", "wear_per_mwh", "response_seconds"):
+            yield from nonnegative(f"{path}.{name}", getattr(self, name))
+        for name in ("charge_frac", "discharge_frac"):
+            value = getattr(self, name)
+            if not 0 < value <= 1:
+                yield Violation(f"{path}.{name}", "range", f"must be in (0, 1], is {value}")
+        yield from finite(f"{path}.end_value_per_mwh", self.end_value_per_mwh)
+        for name in ("initial_mwh", "end_mwh"):
+            value = getattr(self, name)
+            if value is not None and value > self.capacity_mwh:
+                yield Violation(f"{path}.{name}", "range", f"is above the capacity of {self.capacity_mwh} MWh: {value}")
+        if self.end_mwh is not None:
+            yield from nonnegative(f"{path}.end_mwh", self.end_mwh)
+        yield from prequalified_violations(path, self.prequalified, problem)
+
+    def declare(self, ledger: Ledger, site: Site) -> BatteryVars:
+        """Declares power both ways and what is stored; injects and claims."""
+        least_mwh = np.zeros(ledger.intervals)
+        if self.end_mwh is not None:
+            least_mwh[-1] = self.end_mwh
+        own = BatteryVars(
+            charge_mw=ledger.variables(f"charge[{self.id}]", ledger.intervals, upper=self.charge_mw),
+            discharge_mw=ledger.variables(f"discharge[{self.id}]", ledger.intervals, upper=self.discharge_mw),
+            stored_mwh=ledger.variables(
+                f"stored[{self.id}]", ledger.intervals, lower=least_mwh, upper=self.capacity_mwh
+            ),
+            charges=ledger.variables(
+                f"charges[{self.id}]",
+                ledger.intervals,
+                upper=1,
+                integer=True,
+                coarse=True,
+                where=self._may_burn(ledger, site),
+            ),
+            held=declare_held(ledger, site, self.id, self.prequalified, self.response_seconds, self._most_mw),
+        )
+        ledger.inject(site.id, 1.0, own.charge_mw)
+        ledger.inject(site.id, -1.0, own.discharge_mw)
+        return own
+
+    def _most_mw(self, demand: Demand) -> float:
+        """What can ever be held: from full power one way to full power the other, with energy for it."""
+        hours = demand.product.hold_minutes / 60
+        moved_mwh = hours * (1 / self.discharge_frac if demand.direction is Direction.UP else self.charge_frac)
+        most_mw = self.charge_mw + self.discharge_mw
+        return min(most_mw, self.capacity_mwh / moved_mwh) if moved_mwh else most_mw
+
+    def _may_burn(self, ledger: Ledger, site: Site) -> NDArray[np.bool_]:
+        """[T] where charging and discharging at once could pay, or cost nothing.
+
+        Nowhere if nothing is lost on the way. Else it never does where energy has a price above 0, each MWh given back
+        wears, nothing else makes power that must go somewhere, and no room has to be made for reserve down.
+        """
+        if self.back_frac >= ALL_OF_IT:
+            return np.zeros(ledger.intervals, dtype=bool)
+        price = ledger.problem.open_price_at(site)
+        others = any(asset.makes_power for asset in site.assets if asset is not self)
+        down = any(demand.direction is Direction.DOWN for demand in ledger.demands_at(site))
+        if price is None or others or down or not self.wear_per_mwh:
+            return np.ones(ledger.intervals, dtype=bool)
+        return np.asarray(np.minimum(price, price + site.tariff.import_fee_per_mwh) <= 0)
+
+    def constrain(self, ledger: Ledger, site: Site, own: BatteryVars) -> None:
+        """What is stored, one way at a time, room for what is held, wear and the value of the end."""
+        self._store(ledger, own)
+        both = np.array([variable is not None for variable in own.charges], dtype=bool)
+        if both.any():
+            charge, discharge, charges = own.charge_mw[both], own.discharge_mw[both], own.charges[both]
+            ledger.rows(f"only_charges[{self.id}]", [(1.0, charge), (-self.charge_mw, charges)], upper=0.0)
+            terms: list[Term] = [(1.0, discharge), (self.discharge_mw, charges)]
+            ledger.rows(f"only_discharges[{self.id}]", terms, upper=self.discharge_mw)
+        self._hold(ledger, own)
+        limit_prequalified(ledger, self.id, self.prequalified, own.held)
+        self._earn(ledger, site, own)
+
+    def _store(self, ledger: Ledger, own: BatteryVars) -> None:
+        """Stored at the end of an interval = at its start + what came in - what went out, expected calls included."""
+        start = np.zeros(ledger.intervals)
+        start[0] = self.initial_mwh
+        into, out = self.charge_frac * ledger.hours, ledger.hours / self.discharge_frac
+        terms: list[Term] = [
+            (1.0, own.stored_mwh),
+            (-1.0, shifted(own.stored_mwh, 1)),
+            (-into, own.charge_mw),
+            (out, own.discharge_mw),
+        ]
+        for one in own.held:
+            terms += one.expected(out if one.demand.direction is Direction.UP else -into)
+        ledger.rows(f"store[{self.id}]", terms, lower=start, upper=start)
+
+    def _hold(self, ledger: Ledger, own: BatteryVars) -> None:
+        """Power beside the plan, and energy for the holding time on top of it, at both ends of every interval."""
+        first = np.zeros(ledger.intervals)
+        first[0] = self.initial_mwh
+        ends = (("start", shifted(own.stored_mwh, 1), first), ("end", own.stored_mwh, np.zeros(ledger.intervals)))
+        up, down = of_direction(own.held, Direction.UP), of_direction(own.held, Direction.DOWN)
+        if up:
+            terms: list[Term] = [term for one in up for term in one.terms]
+            terms += [(1.0, own.discharge_mw), (-1.0, own.charge_mw)]
+            ledger.rows(f"power_up[{self.id}]", terms, upper=self.discharge_mw)
+            for end, stored, known in ends:
+                terms = [(one.hold_hours / self.discharge_frac, mw) for one in up for _, mw in one.held_mw]
+                ledger.rows(f"energy_up[{self.id},{end}]", [*terms, (-1.0, stored)], upper=known)
+        if down:
+            terms = [term for one in down for term in one.terms]
+            terms += [(1.0, own.charge_mw), (-1.0, own.discharge_mw)]
+            ledger.rows(f"power_down[{self.id}]", terms, upper=self.charge_mw)
+            for end, stored, known in ends:
+                terms = [(one.hold_hours * self.charge_frac, mw) for one in down for _, mw in one.held_mw]
+                ledger.rows(f"energy_down[{self.id},{end}]", [*terms, (1.0, stored)], upper=self.capacity_mwh - known)
+
+    def _earn(self, ledger: Ledger, site: Site, own: BatteryVars) -> None:
+        """Wear as planned and by expected calls; the end against the start, booked in the last interval."""
+        wear = -self.wear_per_mwh * ledger.hours
+        ledger.earn(Stream(CashKind.WEAR, site_id=site.id, asset_id=self.id), own.discharge_mw, wear)
+        for one in of_direction(own.held, Direction.UP):
+            stream = Stream(CashKind.WEAR, one.demand.market_id, site.id, self.id, Direction.UP)
+            for coefficients, mw in one.expected(wear):
+                ledger.earn(stream, mw, coefficients)
+        if self.end_value_per_mwh:
+            stream = Stream(CashKind.STORED, site_id=site.id, asset_id=self.id)
+            last = np.zeros(ledger.intervals)
+            last[-1] = self.end_value_per_mwh
+            ledger.earn(stream, own.stored_mwh, last)
+            ledger.earn_constant(stream, -last * self.initial_mwh)
+
+    def extract(self, values: Values, own: BatteryVars) -> BatteryPlan:
+        """Power both ways and what is stored at the end of each interval."""
+        charge_mw, discharge_mw = values(own.charge_mw) + 0.0, values(own.discharge_mw) + 0.0  # never minus zero
+        if self.back_frac >= ALL_OF_IT:  # both at once change nothing then
+            both = np.minimum(charge_mw, discharge_mw)
+            charge_mw, discharge_mw = charge_mw - both, discharge_mw - both
+        return BatteryPlan(self.id, charge_mw - discharge_mw, charge_mw, discharge_mw, values(own.stored_mwh))
+
+    def extract_backing(self, values: Values, own: BatteryVars) -> list[tuple[str, Backing]]:
+        """What backs each market."""
+        return extract_held(self.id, values, own.held)
+
+    def makes_mw(self, count: int) -> tuple[Floats, Floats]:
+        """Nothing that could be counted on."""
+        return np.zeros(count), np.zeros(count)
+
+    def quantities(self, plan: BatteryPlan) -> Iterator[tuple[str, str, Floats | Counts]]:
+        """Power both ways, what is stored at the end of the interval."""
+        yield "", "charge_mw", plan.charge_mw
+        yield "", "discharge_mw", plan.discharge_mw
+        yield "", "stored_mwh", plan.stored_mwh
+
+
+@dataclass(frozen=True, eq=False)
+class BatteryVars:
+    """[T] each; ``charges`` only where both ways at once have to be barred."""
+
+    charge_mw: Vars
+    discharge_mw: Vars
+    stored_mwh: Vars  # at the end of the interval
+    charges: Vars
+    held: list[Held]
+
+
+@dataclass(frozen=True, eq=False)
+class BatteryPlan(AssetPlan):
+    """Its power is what it takes less what it gives back."""
+
+    charge_mw: Floats  # [T]
+    discharge_mw: Floats  # [T]
+    stored_mwh: Floats  # [T], at the end of the interval
