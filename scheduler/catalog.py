@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from scheduler.assets.battery import Battery
 from scheduler.assets.firm_load import FirmLoad
+from scheduler.assets.generator import Generator
 from scheduler.assets.miner_group import MinerGroup
 from scheduler.assets.renewable import Renewable
 from scheduler.markets.energy import EnergyMarket
@@ -14,6 +15,7 @@ ASSETS = {
     "firm_load": FirmLoad,
     "renewable": Renewable,
     "battery": Battery,
+    "generator": Generator,
 }
 MARKETS = {
     "energy": EnergyMarket,

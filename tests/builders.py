@@ -185,6 +185,22 @@ def _yard() -> v1.Site:
                     "prequalified": [{"market_id": "fcr", "direction": "DIRECTION_SYMMETRIC", "max_mw": 1.0}],
                 },
             },
+            {
+                "id": "engine",
+                "generator": {
+                    "max_mw": 2.0,
+                    "min_mw": 0.5,
+                    "available_mw": series([2.0, 1.5], 60),
+                    "fuel_per_mwh": series([90.0] * 8),
+                    "start_cost": 20.0,
+                    "min_run_minutes": 30.0,
+                    "min_rest_minutes": 45.0,
+                    "initially_running": True,
+                    "minutes_since_switch": 15.0,
+                    "response_seconds": 240.0,
+                    "prequalified": [{"market_id": "afrr-up", "direction": "DIRECTION_UP", "max_mw": 1.0}],
+                },
+            },
             {"id": "river", "renewable": {"available_mw": series([0.5] * 8), "curtailable": False}},
         ],
     )

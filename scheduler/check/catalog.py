@@ -10,6 +10,7 @@ from scheduler.check.book import Book
 from scheduler.check.energy import EnergyCheck
 from scheduler.check.findings import Findings
 from scheduler.check.firm_load import FirmLoadCheck
+from scheduler.check.generator import GeneratorCheck
 from scheduler.check.miner_group import MinerGroupCheck
 from scheduler.check.reading import AssetView, MarketView
 from scheduler.check.renewable import RenewableCheck
@@ -38,6 +39,7 @@ ASSETS: dict[str, Callable[[AssetView, Findings], AssetCheck]] = {
     "firm_load": FirmLoadCheck,
     "renewable": RenewableCheck,
     "battery": BatteryCheck,
+    "generator": GeneratorCheck,
 }
 MARKETS: dict[str, Callable[[MarketView, dict[str, Floats]], MarketCheck]] = {
     "energy": EnergyCheck,

@@ -15,7 +15,8 @@ import numpy as np
 
 from scheduler.assets.battery import Battery
 from scheduler.assets.firm_load import FirmLoad
-from scheduler.assets.machine import Cohort
+from scheduler.assets.generator import Generator
+from scheduler.assets.machine import Cohort, Prequalification
 from scheduler.assets.miner_group import MinerGroup
 from scheduler.assets.renewable import Renewable
 from scheduler.horizon import Horizon
@@ -75,6 +76,8 @@ def limits_of(problem: Problem) -> list[Limit]:
                 found += _group_limits(asset, problem.horizon, site.id, s, a)
             elif isinstance(asset, Renewable):
                 found += _renewable_limits(asset, site, s, a)
+            elif isinstance(asset, Generator):
+                found += _generator_limits(asset, site, s, a)
             elif isinstance(asset, Battery):
                 found += _battery_limits(asset, site, problem.horizon, s, a)
     for m, market in enumerate(problem.markets):
@@ -186,12 +189,34 @@ def _battery_limits(battery: Battery, site: Site, horizon: Horizon, s: int, a: i
     yield limit("discharge_mw", "raise", discharge_mw=battery.discharge_mw + more_mw)
     yield limit("charge_mw", "raise", charge_mw=battery.charge_mw + more_mw)
     yield limit("capacity_mwh", "raise", capacity_mwh=battery.capacity_mwh + more_mwh)
-    for p, entry in enumerate(battery.prequalified):
+    yield from _prequalified_limits(battery.prequalified, at, site, s, a)
+
+
+def _generator_limits(generator: Generator, site: Site, s: int, a: int) -> Iterator[Limit]:
+    at = f"problem.sites[{s}].assets[{a}].{generator.kind}"
+
+    def limit(name: str, advice: str, **changes: Any) -> Limit:
+        lift = partial(_with_asset, s=s, a=a, **changes)
+        return Limit(f"generator {name}", f"{at}.{name}", f"{advice} {at}.{name}", lift, site_id=site.id)
+
+    more_mw = generator.max_mw + _needed_mw(site)
+    if generator.available_mw is not None and (generator.available_mw < generator.max_mw).any():
+        yield limit("available_mw", "raise", available_mw=None)
+    yield limit("max_mw", "raise", max_mw=more_mw, available_mw=None)
+    if generator.min_mw:
+        yield limit("min_mw", "lower", min_mw=0.0)
+    for name in ("min_run_minutes", "min_rest_minutes"):
+        if getattr(generator, name):
+            yield limit(name, "lower", **{name: 0.0})
+    yield from _prequalified_limits(generator.prequalified, at, site, s, a)
+
+
+def _prequalified_limits(entries: Iterable[Prequalification], at: str, site: Site, s: int, a: int) -> Iterator[Limit]:
+    for p, entry in enumerate(entries):
         field = f"{at}.prequalified[{p}].max_mw"
         lift = partial(_with_prequalification, s=s, a=a, p=p)
-        yield Limit(
-            "prequalified", field, f"prequalify more, raise {field}", lift, market_id=entry.market_id, site_id=site.id
-        )
+        advice = f"prequalify more, raise {field}"
+        yield Limit("prequalified", field, advice, lift, market_id=entry.market_id, site_id=site.id)
 
 
 def _needed_mw(site: Site) -> float:
@@ -222,6 +247,7 @@ def _deviation_limit(problem: Problem, market: EnergyMarket, m: int) -> Limit:
         most_mw += _needed_mw(site)
         most_mw += sum(float(asset.available_mw.max()) for asset in site.assets if isinstance(asset, Renewable))
         most_mw += sum(asset.discharge_mw for asset in site.assets if isinstance(asset, Battery))
+        most_mw += sum(asset.max_mw for asset in site.assets if isinstance(asset, Generator))
     limit_mw = market.max_deviation_mw or 0.0
 
     def deviation(made: Build) -> list[Bounded]:

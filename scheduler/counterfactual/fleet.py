@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scheduler.assets.backing import W_PER_MW
+from scheduler.assets.generator import Generator
 from scheduler.assets.miner_group import MinerGroup
 from scheduler.counterfactual.ways import Ways
 from scheduler.markets.energy import EnergyMarket
@@ -188,8 +189,8 @@ def position_of(markets: list[EnergyMarket], count: int) -> Floats:
 
 
 def price_at(problem: Problem, site: Site) -> Floats:
-    """[T] the price in the open market of a site; if none is open, in the cleared one that settles deviations; 0 on an
-    island.
+    """[T] the price in the open market of a site; if none is open, in the cleared one that settles deviations; on an
+    island the cheapest fuel, 0 where nothing burns any.
 
     With all cleared, the price that the desk has seen is the cleared one: long and short prices only settle what a rule
     does to it.
@@ -197,4 +198,5 @@ def price_at(problem: Problem, site: Site) -> Floats:
     markets = markets_of(problem, site)
     for market in sorted(markets, key=lambda market: (market.stage is Stage.CLEARED, not market.settles_deviation)):
         return market.price_per_mwh
-    return np.zeros(problem.horizon.count)
+    fuels = [asset.fuel_per_mwh for asset in site.assets if isinstance(asset, Generator)]
+    return np.min(fuels, axis=0) if fuels else np.zeros(problem.horizon.count)

@@ -26,53 +26,55 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from scheduler.v1 import problem_pb2 as scheduler_dot_v1_dot_problem__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17scheduler/v1/plan.proto\x12\x0cscheduler.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1ascheduler/v1/problem.proto\"\xf2\x01\n\x04Plan\x12&\n\x07horizon\x18\x01 \x01(\x0b\x32\x15.scheduler.v1.Horizon\x12%\n\x05sites\x18\x02 \x03(\x0b\x32\x16.scheduler.v1.SitePlan\x12)\n\x07markets\x18\x03 \x03(\x0b\x32\x18.scheduler.v1.MarketPlan\x12&\n\x04\x63\x61sh\x18\x04 \x03(\x0b\x32\x18.scheduler.v1.CashStream\x12\x11\n\tobjective\x18\x05 \x01(\x01\x12\x35\n\x0f\x63ounterfactuals\x18\x06 \x03(\x0b\x32\x1c.scheduler.v1.Counterfactual\"U\n\x08SitePlan\x12\x0f\n\x07site_id\x18\x01 \x01(\t\x12\x0f\n\x07grid_mw\x18\x02 \x03(\x01\x12\'\n\x06\x61ssets\x18\x03 \x03(\x0b\x32\x17.scheduler.v1.AssetPlan\"\xfd\x01\n\tAssetPlan\x12\x10\n\x08\x61sset_id\x18\x01 \x01(\t\x12\x10\n\x08power_mw\x18\x02 \x03(\x01\x12\x33\n\x0bminer_group\x18\x03 \x01(\x0b\x32\x1c.scheduler.v1.MinerGroupPlanH\x00\x12/\n\tfirm_load\x18\x04 \x01(\x0b\x32\x1a.scheduler.v1.FirmLoadPlanH\x00\x12\x30\n\trenewable\x18\x05 \x01(\x0b\x32\x1b.scheduler.v1.RenewablePlanH\x00\x12,\n\x07\x62\x61ttery\x18\x06 \x01(\x0b\x32\x19.scheduler.v1.BatteryPlanH\x00\x42\x06\n\x04kind\"#\n\x0c\x46irmLoadPlan\x12\x13\n\x0bunserved_mw\x18\x01 \x03(\x01\"%\n\rRenewablePlan\x12\x14\n\x0c\x63urtailed_mw\x18\x01 \x03(\x01\"J\n\x0b\x42\x61tteryPlan\x12\x11\n\tcharge_mw\x18\x01 \x03(\x01\x12\x14\n\x0c\x64ischarge_mw\x18\x02 \x03(\x01\x12\x12\n\nstored_mwh\x18\x03 \x03(\x01\"v\n\x0eMinerGroupPlan\x12&\n\x05modes\x18\x01 \x03(\x0b\x32\x17.scheduler.v1.ModeCount\x12&\n\x05moves\x18\x02 \x03(\x0b\x32\x17.scheduler.v1.MoveCount\x12\x14\n\x0chashrate_ths\x18\x03 \x03(\x01\"+\n\tModeCount\x12\x0f\n\x07mode_id\x18\x01 \x01(\t\x12\r\n\x05\x63ount\x18\x02 \x03(\x05\"D\n\tMoveCount\x12\x14\n\x0c\x66rom_mode_id\x18\x01 \x01(\t\x12\x12\n\nto_mode_id\x18\x02 \x01(\t\x12\r\n\x05\x63ount\x18\x03 \x03(\x05\"\x85\x01\n\nMarketPlan\x12\x11\n\tmarket_id\x18\x01 \x01(\t\x12\x13\n\x0bposition_mw\x18\x02 \x03(\x01\x12\'\n\x06\x62locks\x18\x03 \x03(\x0b\x32\x17.scheduler.v1.BlockPlan\x12&\n\x07\x62\x61\x63king\x18\x04 \x03(\x0b\x32\x15.scheduler.v1.Backing\"\xdc\x01\n\tBlockPlan\x12\x10\n\x08\x62lock_id\x18\x01 \x01(\t\x12\x12\n\noffered_kw\x18\x02 \x01(\x03\x12\x12\n\nawarded_kw\x18\x03 \x01(\x03\x12\"\n\x15lowest_price_per_mw_h\x18\x04 \x01(\x01H\x00\x88\x01\x01\x12%\n\x04\x62ids\x18\x05 \x03(\x0b\x32\x17.scheduler.v1.BidVolume\x12\x30\n\nshortfalls\x18\x06 \x03(\x0b\x32\x1c.scheduler.v1.AwardShortfallB\x18\n\x16_lowest_price_per_mw_h\"\'\n\tBidVolume\x12\x0e\n\x06\x62id_id\x18\x01 \x01(\t\x12\n\n\x02kw\x18\x02 \x01(\x03\"6\n\x0e\x41wardShortfall\x12\x10\n\x08\x61ward_id\x18\x01 \x01(\t\x12\x12\n\nmissing_mw\x18\x02 \x03(\x01\"\xbc\x01\n\x07\x42\x61\x63king\x12\x10\n\x08\x61sset_id\x18\x01 \x01(\t\x12*\n\tdirection\x18\x02 \x01(\x0e\x32\x17.scheduler.v1.Direction\x12\x14\n\x0c\x66rom_mode_id\x18\x03 \x01(\t\x12\x12\n\nto_mode_id\x18\x04 \x01(\t\x12\x15\n\rmachine_count\x18\x05 \x03(\x05\x12\n\n\x02mw\x18\x06 \x03(\x01\x12&\n\x04\x62ids\x18\x07 \x03(\x0b\x32\x18.scheduler.v1.BidBacking\":\n\nBidBacking\x12\x10\n\x08\x62lock_id\x18\x01 \x01(\t\x12\x0e\n\x06\x62id_id\x18\x02 \x01(\t\x12\n\n\x02mw\x18\x03 \x03(\x01\"\xb3\x01\n\nCashStream\x12$\n\x04kind\x18\x01 \x01(\x0e\x32\x16.scheduler.v1.CashKind\x12\x11\n\tmarket_id\x18\x02 \x01(\t\x12\x0f\n\x07site_id\x18\x03 \x01(\t\x12\x10\n\x08\x61sset_id\x18\x04 \x01(\t\x12*\n\tdirection\x18\x05 \x01(\x0e\x32\x17.scheduler.v1.Direction\x12\x0e\n\x06\x61mount\x18\x06 \x03(\x01\x12\r\n\x05total\x18\x07 \x01(\x01\"\x82\x01\n\x0e\x43ounterfactual\x12\x0c\n\x04name\x18\x01 \x01(\t\x12&\n\x04\x63\x61sh\x18\x02 \x03(\x0b\x32\x18.scheduler.v1.CashStream\x12\r\n\x05total\x18\x03 \x01(\x01\x12+\n\nshortfalls\x18\x04 \x03(\x0b\x32\x17.scheduler.v1.Shortfall\"x\n\x08\x43onflict\x12+\n\nshortfalls\x18\x01 \x03(\x0b\x32\x17.scheduler.v1.Shortfall\x12\x15\n\rcheapest_cost\x18\x02 \x01(\x01\x12(\n\x0crelaxed_plan\x18\x03 \x01(\x0b\x32\x12.scheduler.v1.Plan\"\xfa\x01\n\tShortfall\x12\x11\n\tmarket_id\x18\x01 \x01(\t\x12\x10\n\x08\x62lock_id\x18\x02 \x01(\t\x12\x10\n\x08\x61ward_id\x18\x03 \x01(\t\x12\x0f\n\x07site_id\x18\x04 \x01(\t\x12)\n\x05start\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\'\n\x03\x65nd\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nmissing_mw\x18\x07 \x01(\x01\x12\x0c\n\x04\x63ost\x18\x08 \x01(\x01\x12\r\n\x05\x66ield\x18\t \x01(\t\x12\x0e\n\x06reason\x18\n \x01(\t\x12\x10\n\x08\x61sset_id\x18\x0b \x01(\t\"\x18\n\x06NoPlan\x12\x0e\n\x06reason\x18\x01 \x01(\t*\xe6\x02\n\x08\x43\x61shKind\x12\x19\n\x15\x43\x41SH_KIND_UNSPECIFIED\x10\x00\x12\x11\n\rCASH_KIND_BTC\x10\x01\x12\x14\n\x10\x43\x41SH_KIND_ENERGY\x10\x02\x12\x12\n\x0e\x43\x41SH_KIND_FEES\x10\x03\x12\x16\n\x12\x43\x41SH_KIND_CAPACITY\x10\x04\x12\x18\n\x14\x43\x41SH_KIND_ACTIVATION\x10\x05\x12\x1f\n\x1b\x43\x41SH_KIND_ACTIVATION_MINING\x10\x06\x12\x12\n\x0e\x43\x41SH_KIND_WEAR\x10\x07\x12\x17\n\x13\x43\x41SH_KIND_DEVIATION\x10\x08\x12\x15\n\x11\x43\x41SH_KIND_PENALTY\x10\t\x12\x12\n\x0e\x43\x41SH_KIND_HEAT\x10\n\x12\x12\n\x0e\x43\x41SH_KIND_FUEL\x10\x0b\x12\x12\n\x0e\x43\x41SH_KIND_PEAK\x10\x0c\x12\x19\n\x15\x43\x41SH_KIND_CURTAILMENT\x10\r\x12\x14\n\x10\x43\x41SH_KIND_STORED\x10\x0e\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17scheduler/v1/plan.proto\x12\x0cscheduler.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1ascheduler/v1/problem.proto\"\xf2\x01\n\x04Plan\x12&\n\x07horizon\x18\x01 \x01(\x0b\x32\x15.scheduler.v1.Horizon\x12%\n\x05sites\x18\x02 \x03(\x0b\x32\x16.scheduler.v1.SitePlan\x12)\n\x07markets\x18\x03 \x03(\x0b\x32\x18.scheduler.v1.MarketPlan\x12&\n\x04\x63\x61sh\x18\x04 \x03(\x0b\x32\x18.scheduler.v1.CashStream\x12\x11\n\tobjective\x18\x05 \x01(\x01\x12\x35\n\x0f\x63ounterfactuals\x18\x06 \x03(\x0b\x32\x1c.scheduler.v1.Counterfactual\"U\n\x08SitePlan\x12\x0f\n\x07site_id\x18\x01 \x01(\t\x12\x0f\n\x07grid_mw\x18\x02 \x03(\x01\x12\'\n\x06\x61ssets\x18\x03 \x03(\x0b\x32\x17.scheduler.v1.AssetPlan\"\xaf\x02\n\tAssetPlan\x12\x10\n\x08\x61sset_id\x18\x01 \x01(\t\x12\x10\n\x08power_mw\x18\x02 \x03(\x01\x12\x33\n\x0bminer_group\x18\x03 \x01(\x0b\x32\x1c.scheduler.v1.MinerGroupPlanH\x00\x12/\n\tfirm_load\x18\x04 \x01(\x0b\x32\x1a.scheduler.v1.FirmLoadPlanH\x00\x12\x30\n\trenewable\x18\x05 \x01(\x0b\x32\x1b.scheduler.v1.RenewablePlanH\x00\x12,\n\x07\x62\x61ttery\x18\x06 \x01(\x0b\x32\x19.scheduler.v1.BatteryPlanH\x00\x12\x30\n\tgenerator\x18\x07 \x01(\x0b\x32\x1b.scheduler.v1.GeneratorPlanH\x00\x42\x06\n\x04kind\"#\n\x0c\x46irmLoadPlan\x12\x13\n\x0bunserved_mw\x18\x01 \x03(\x01\"%\n\rRenewablePlan\x12\x14\n\x0c\x63urtailed_mw\x18\x01 \x03(\x01\"J\n\x0b\x42\x61tteryPlan\x12\x11\n\tcharge_mw\x18\x01 \x03(\x01\x12\x14\n\x0c\x64ischarge_mw\x18\x02 \x03(\x01\x12\x12\n\nstored_mwh\x18\x03 \x03(\x01\"&\n\rGeneratorPlan\x12\x15\n\rrunning_count\x18\x01 \x03(\x05\"v\n\x0eMinerGroupPlan\x12&\n\x05modes\x18\x01 \x03(\x0b\x32\x17.scheduler.v1.ModeCount\x12&\n\x05moves\x18\x02 \x03(\x0b\x32\x17.scheduler.v1.MoveCount\x12\x14\n\x0chashrate_ths\x18\x03 \x03(\x01\"+\n\tModeCount\x12\x0f\n\x07mode_id\x18\x01 \x01(\t\x12\r\n\x05\x63ount\x18\x02 \x03(\x05\"D\n\tMoveCount\x12\x14\n\x0c\x66rom_mode_id\x18\x01 \x01(\t\x12\x12\n\nto_mode_id\x18\x02 \x01(\t\x12\r\n\x05\x63ount\x18\x03 \x03(\x05\"\x85\x01\n\nMarketPlan\x12\x11\n\tmarket_id\x18\x01 \x01(\t\x12\x13\n\x0bposition_mw\x18\x02 \x03(\x01\x12\'\n\x06\x62locks\x18\x03 \x03(\x0b\x32\x17.scheduler.v1.BlockPlan\x12&\n\x07\x62\x61\x63king\x18\x04 \x03(\x0b\x32\x15.scheduler.v1.Backing\"\xdc\x01\n\tBlockPlan\x12\x10\n\x08\x62lock_id\x18\x01 \x01(\t\x12\x12\n\noffered_kw\x18\x02 \x01(\x03\x12\x12\n\nawarded_kw\x18\x03 \x01(\x03\x12\"\n\x15lowest_price_per_mw_h\x18\x04 \x01(\x01H\x00\x88\x01\x01\x12%\n\x04\x62ids\x18\x05 \x03(\x0b\x32\x17.scheduler.v1.BidVolume\x12\x30\n\nshortfalls\x18\x06 \x03(\x0b\x32\x1c.scheduler.v1.AwardShortfallB\x18\n\x16_lowest_price_per_mw_h\"\'\n\tBidVolume\x12\x0e\n\x06\x62id_id\x18\x01 \x01(\t\x12\n\n\x02kw\x18\x02 \x01(\x03\"6\n\x0e\x41wardShortfall\x12\x10\n\x08\x61ward_id\x18\x01 \x01(\t\x12\x12\n\nmissing_mw\x18\x02 \x03(\x01\"\xbc\x01\n\x07\x42\x61\x63king\x12\x10\n\x08\x61sset_id\x18\x01 \x01(\t\x12*\n\tdirection\x18\x02 \x01(\x0e\x32\x17.scheduler.v1.Direction\x12\x14\n\x0c\x66rom_mode_id\x18\x03 \x01(\t\x12\x12\n\nto_mode_id\x18\x04 \x01(\t\x12\x15\n\rmachine_count\x18\x05 \x03(\x05\x12\n\n\x02mw\x18\x06 \x03(\x01\x12&\n\x04\x62ids\x18\x07 \x03(\x0b\x32\x18.scheduler.v1.BidBacking\":\n\nBidBacking\x12\x10\n\x08\x62lock_id\x18\x01 \x01(\t\x12\x0e\n\x06\x62id_id\x18\x02 \x01(\t\x12\n\n\x02mw\x18\x03 \x03(\x01\"\xb3\x01\n\nCashStream\x12$\n\x04kind\x18\x01 \x01(\x0e\x32\x16.scheduler.v1.CashKind\x12\x11\n\tmarket_id\x18\x02 \x01(\t\x12\x0f\n\x07site_id\x18\x03 \x01(\t\x12\x10\n\x08\x61sset_id\x18\x04 \x01(\t\x12*\n\tdirection\x18\x05 \x01(\x0e\x32\x17.scheduler.v1.Direction\x12\x0e\n\x06\x61mount\x18\x06 \x03(\x01\x12\r\n\x05total\x18\x07 \x01(\x01\"\x82\x01\n\x0e\x43ounterfactual\x12\x0c\n\x04name\x18\x01 \x01(\t\x12&\n\x04\x63\x61sh\x18\x02 \x03(\x0b\x32\x18.scheduler.v1.CashStream\x12\r\n\x05total\x18\x03 \x01(\x01\x12+\n\nshortfalls\x18\x04 \x03(\x0b\x32\x17.scheduler.v1.Shortfall\"x\n\x08\x43onflict\x12+\n\nshortfalls\x18\x01 \x03(\x0b\x32\x17.scheduler.v1.Shortfall\x12\x15\n\rcheapest_cost\x18\x02 \x01(\x01\x12(\n\x0crelaxed_plan\x18\x03 \x01(\x0b\x32\x12.scheduler.v1.Plan\"\xfa\x01\n\tShortfall\x12\x11\n\tmarket_id\x18\x01 \x01(\t\x12\x10\n\x08\x62lock_id\x18\x02 \x01(\t\x12\x10\n\x08\x61ward_id\x18\x03 \x01(\t\x12\x0f\n\x07site_id\x18\x04 \x01(\t\x12)\n\x05start\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\'\n\x03\x65nd\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nmissing_mw\x18\x07 \x01(\x01\x12\x0c\n\x04\x63ost\x18\x08 \x01(\x01\x12\r\n\x05\x66ield\x18\t \x01(\t\x12\x0e\n\x06reason\x18\n \x01(\t\x12\x10\n\x08\x61sset_id\x18\x0b \x01(\t\"\x18\n\x06NoPlan\x12\x0e\n\x06reason\x18\x01 \x01(\t*\xe6\x02\n\x08\x43\x61shKind\x12\x19\n\x15\x43\x41SH_KIND_UNSPECIFIED\x10\x00\x12\x11\n\rCASH_KIND_BTC\x10\x01\x12\x14\n\x10\x43\x41SH_KIND_ENERGY\x10\x02\x12\x12\n\x0e\x43\x41SH_KIND_FEES\x10\x03\x12\x16\n\x12\x43\x41SH_KIND_CAPACITY\x10\x04\x12\x18\n\x14\x43\x41SH_KIND_ACTIVATION\x10\x05\x12\x1f\n\x1b\x43\x41SH_KIND_ACTIVATION_MINING\x10\x06\x12\x12\n\x0e\x43\x41SH_KIND_WEAR\x10\x07\x12\x17\n\x13\x43\x41SH_KIND_DEVIATION\x10\x08\x12\x15\n\x11\x43\x41SH_KIND_PENALTY\x10\t\x12\x12\n\x0e\x43\x41SH_KIND_HEAT\x10\n\x12\x12\n\x0e\x43\x41SH_KIND_FUEL\x10\x0b\x12\x12\n\x0e\x43\x41SH_KIND_PEAK\x10\x0c\x12\x19\n\x15\x43\x41SH_KIND_CURTAILMENT\x10\r\x12\x14\n\x10\x43\x41SH_KIND_STORED\x10\x0e\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'scheduler.v1.plan_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_CASHKIND']._serialized_start=2501
-  _globals['_CASHKIND']._serialized_end=2859
+  _globals['_CASHKIND']._serialized_start=2591
+  _globals['_CASHKIND']._serialized_end=2949
   _globals['_PLAN']._serialized_start=103
   _globals['_PLAN']._serialized_end=345
   _globals['_SITEPLAN']._serialized_start=347
   _globals['_SITEPLAN']._serialized_end=432
   _globals['_ASSETPLAN']._serialized_start=435
-  _globals['_ASSETPLAN']._serialized_end=688
-  _globals['_FIRMLOADPLAN']._serialized_start=690
-  _globals['_FIRMLOADPLAN']._serialized_end=725
-  _globals['_RENEWABLEPLAN']._serialized_start=727
-  _globals['_RENEWABLEPLAN']._serialized_end=764
-  _globals['_BATTERYPLAN']._serialized_start=766
-  _globals['_BATTERYPLAN']._serialized_end=840
-  _globals['_MINERGROUPPLAN']._serialized_start=842
-  _globals['_MINERGROUPPLAN']._serialized_end=960
-  _globals['_MODECOUNT']._serialized_start=962
-  _globals['_MODECOUNT']._serialized_end=1005
-  _globals['_MOVECOUNT']._serialized_start=1007
-  _globals['_MOVECOUNT']._serialized_end=1075
-  _globals['_MARKETPLAN']._serialized_start=1078
-  _globals['_MARKETPLAN']._serialized_end=1211
-  _globals['_BLOCKPLAN']._serialized_start=1214
-  _globals['_BLOCKPLAN']._serialized_end=1434
-  _globals['_BIDVOLUME']._serialized_start=1436
-  _globals['_BIDVOLUME']._serialized_end=1475
-  _globals['_AWARDSHORTFALL']._serialized_start=1477
-  _globals['_AWARDSHORTFALL']._serialized_end=1531
-  _globals['_BACKING']._serialized_start=1534
-  _globals['_BACKING']._serialized_end=1722
-  _globals['_BIDBACKING']._serialized_start=1724
-  _globals['_BIDBACKING']._serialized_end=1782
-  _globals['_CASHSTREAM']._serialized_start=1785
-  _globals['_CASHSTREAM']._serialized_end=1964
-  _globals['_COUNTERFACTUAL']._serialized_start=1967
-  _globals['_COUNTERFACTUAL']._serialized_end=2097
-  _globals['_CONFLICT']._serialized_start=2099
-  _globals['_CONFLICT']._serialized_end=2219
-  _globals['_SHORTFALL']._serialized_start=2222
-  _globals['_SHORTFALL']._serialized_end=2472
-  _globals['_NOPLAN']._serialized_start=2474
-  _globals['_NOPLAN']._serialized_end=2498
+  _globals['_ASSETPLAN']._serialized_end=738
+  _globals['_FIRMLOADPLAN']._serialized_start=740
+  _globals['_FIRMLOADPLAN']._serialized_end=775
+  _globals['_RENEWABLEPLAN']._serialized_start=777
+  _globals['_RENEWABLEPLAN']._serialized_end=814
+  _globals['_BATTERYPLAN']._serialized_start=816
+  _globals['_BATTERYPLAN']._serialized_end=890
+  _globals['_GENERATORPLAN']._serialized_start=892
+  _globals['_GENERATORPLAN']._serialized_end=930
+  _globals['_MINERGROUPPLAN']._serialized_start=932
+  _globals['_MINERGROUPPLAN']._serialized_end=1050
+  _globals['_MODECOUNT']._serialized_start=1052
+  _globals['_MODECOUNT']._serialized_end=1095
+  _globals['_MOVECOUNT']._serialized_start=1097
+  _globals['_MOVECOUNT']._serialized_end=1165
+  _globals['_MARKETPLAN']._serialized_start=1168
+  _globals['_MARKETPLAN']._serialized_end=1301
+  _globals['_BLOCKPLAN']._serialized_start=1304
+  _globals['_BLOCKPLAN']._serialized_end=1524
+  _globals['_BIDVOLUME']._serialized_start=1526
+  _globals['_BIDVOLUME']._serialized_end=1565
+  _globals['_AWARDSHORTFALL']._serialized_start=1567
+  _globals['_AWARDSHORTFALL']._serialized_end=1621
+  _globals['_BACKING']._serialized_start=1624
+  _globals['_BACKING']._serialized_end=1812
+  _globals['_BIDBACKING']._serialized_start=1814
+  _globals['_BIDBACKING']._serialized_end=1872
+  _globals['_CASHSTREAM']._serialized_start=1875
+  _globals['_CASHSTREAM']._serialized_end=2054
+  _globals['_COUNTERFACTUAL']._serialized_start=2057
+  _globals['_COUNTERFACTUAL']._serialized_end=2187
+  _globals['_CONFLICT']._serialized_start=2189
+  _globals['_CONFLICT']._serialized_end=2309
+  _globals['_SHORTFALL']._serialized_start=2312
+  _globals['_SHORTFALL']._serialized_end=2562
+  _globals['_NOPLAN']._serialized_start=2564
+  _globals['_NOPLAN']._serialized_end=2588
 # @@protoc_insertion_point(module_scope)

@@ -191,6 +191,7 @@ class AssetPlan(_message.Message):
     FIRM_LOAD_FIELD_NUMBER: _builtins.int
     RENEWABLE_FIELD_NUMBER: _builtins.int
     BATTERY_FIELD_NUMBER: _builtins.int
+    GENERATOR_FIELD_NUMBER: _builtins.int
     asset_id: _builtins.str
     """Asset."""
     @_builtins.property
@@ -213,6 +214,10 @@ class AssetPlan(_message.Message):
     def battery(self) -> Global___BatteryPlan:
         """Power both ways and what is stored."""
 
+    @_builtins.property
+    def generator(self) -> Global___GeneratorPlan:
+        """When it runs."""
+
     def __init__(
         self,
         *,
@@ -222,12 +227,13 @@ class AssetPlan(_message.Message):
         firm_load: Global___FirmLoadPlan | None = ...,
         renewable: Global___RenewablePlan | None = ...,
         battery: Global___BatteryPlan | None = ...,
+        generator: Global___GeneratorPlan | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["battery", b"battery", "firm_load", b"firm_load", "kind", b"kind", "miner_group", b"miner_group", "renewable", b"renewable"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["battery", b"battery", "firm_load", b"firm_load", "generator", b"generator", "kind", b"kind", "miner_group", b"miner_group", "renewable", b"renewable"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["asset_id", b"asset_id", "battery", b"battery", "firm_load", b"firm_load", "kind", b"kind", "miner_group", b"miner_group", "power_mw", b"power_mw", "renewable", b"renewable"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["asset_id", b"asset_id", "battery", b"battery", "firm_load", b"firm_load", "generator", b"generator", "kind", b"kind", "miner_group", b"miner_group", "power_mw", b"power_mw", "renewable", b"renewable"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["miner_group", "firm_load", "renewable", "battery"]  # noqa: Y015
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["miner_group", "firm_load", "renewable", "battery", "generator"]  # noqa: Y015
     _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
 
@@ -316,6 +322,30 @@ class BatteryPlan(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___BatteryPlan: _TypeAlias = BatteryPlan  # noqa: Y015
+
+@_typing.final
+class GeneratorPlan(_message.Message):
+    """What a generator does; its power is what it makes, below 0."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RUNNING_COUNT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def running_count(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """1 in each interval in which it runs, else 0."""
+
+    def __init__(
+        self,
+        *,
+        running_count: _abc.Iterable[_builtins.int] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["running_count", b"running_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GeneratorPlan: _TypeAlias = GeneratorPlan  # noqa: Y015
 
 @_typing.final
 class MinerGroupPlan(_message.Message):

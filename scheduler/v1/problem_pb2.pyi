@@ -446,6 +446,7 @@ class Asset(_message.Message):
     FIRM_LOAD_FIELD_NUMBER: _builtins.int
     RENEWABLE_FIELD_NUMBER: _builtins.int
     BATTERY_FIELD_NUMBER: _builtins.int
+    GENERATOR_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Id, unique in the request. Required."""
     @_builtins.property
@@ -464,6 +465,10 @@ class Asset(_message.Message):
     def battery(self) -> Global___Battery:
         """A battery."""
 
+    @_builtins.property
+    def generator(self) -> Global___Generator:
+        """A generator."""
+
     def __init__(
         self,
         *,
@@ -472,12 +477,13 @@ class Asset(_message.Message):
         firm_load: Global___FirmLoad | None = ...,
         renewable: Global___Renewable | None = ...,
         battery: Global___Battery | None = ...,
+        generator: Global___Generator | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["battery", b"battery", "firm_load", b"firm_load", "kind", b"kind", "miner_group", b"miner_group", "renewable", b"renewable"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["battery", b"battery", "firm_load", b"firm_load", "generator", b"generator", "kind", b"kind", "miner_group", b"miner_group", "renewable", b"renewable"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["battery", b"battery", "firm_load", b"firm_load", "id", b"id", "kind", b"kind", "miner_group", b"miner_group", "renewable", b"renewable"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["battery", b"battery", "firm_load", b"firm_load", "generator", b"generator", "id", b"id", "kind", b"kind", "miner_group", b"miner_group", "renewable", b"renewable"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["miner_group", "firm_load", "renewable", "battery"]  # noqa: Y015
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["miner_group", "firm_load", "renewable", "battery", "generator"]  # noqa: Y015
     _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
 
@@ -637,6 +643,81 @@ class Battery(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType_end) -> _WhichOneofReturnType_end | None: ...
 
 Global___Battery: _TypeAlias = Battery  # noqa: Y015
+
+@_typing.final
+class Generator(_message.Message):
+    """A generator: it runs between min_mw and what is available, or rests. It backs reserve while it runs."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MAX_MW_FIELD_NUMBER: _builtins.int
+    MIN_MW_FIELD_NUMBER: _builtins.int
+    AVAILABLE_MW_FIELD_NUMBER: _builtins.int
+    FUEL_PER_MWH_FIELD_NUMBER: _builtins.int
+    START_COST_FIELD_NUMBER: _builtins.int
+    MIN_RUN_MINUTES_FIELD_NUMBER: _builtins.int
+    MIN_REST_MINUTES_FIELD_NUMBER: _builtins.int
+    INITIALLY_RUNNING_FIELD_NUMBER: _builtins.int
+    MINUTES_SINCE_SWITCH_FIELD_NUMBER: _builtins.int
+    RESPONSE_SECONDS_FIELD_NUMBER: _builtins.int
+    PREQUALIFIED_FIELD_NUMBER: _builtins.int
+    max_mw: _builtins.float
+    """Most power, MW, at least 0. Required."""
+    min_mw: _builtins.float
+    """Minimum stable load, MW, 0 to max_mw. Default 0."""
+    start_cost: _builtins.float
+    """Cost of a start, money, at least 0; in the stream wear. Default 0."""
+    min_run_minutes: _builtins.float
+    """Once started it runs at least this long, minutes. At least 0. Default 0."""
+    min_rest_minutes: _builtins.float
+    """Once stopped it rests at least this long, minutes. At least 0. Default 0."""
+    initially_running: _builtins.bool
+    """Whether it runs when the horizon starts. Required."""
+    minutes_since_switch: _builtins.float
+    """Minutes since it was last started or stopped. At least 0. Default 0: just now."""
+    response_seconds: _builtins.float
+    """Seconds until its power follows a call, at least 0; it backs products whose full activation takes at least as long. Default 0."""
+    @_builtins.property
+    def available_mw(self) -> Global___Series:
+        """Most power in each interval, MW, at least 0, such as what the flow of gas allows; where it is below min_mw it cannot run. Absent: max_mw."""
+
+    @_builtins.property
+    def fuel_per_mwh(self) -> Global___Series:
+        """Fuel per MWh made, money. Required."""
+
+    @_builtins.property
+    def prequalified(self) -> _containers.RepeatedCompositeFieldContainer[Global___Prequalification]:
+        """Prequalified MW. No entry for a market and direction: no cap."""
+
+    def __init__(
+        self,
+        *,
+        max_mw: _builtins.float | None = ...,
+        min_mw: _builtins.float = ...,
+        available_mw: Global___Series | None = ...,
+        fuel_per_mwh: Global___Series | None = ...,
+        start_cost: _builtins.float = ...,
+        min_run_minutes: _builtins.float = ...,
+        min_rest_minutes: _builtins.float = ...,
+        initially_running: _builtins.bool | None = ...,
+        minutes_since_switch: _builtins.float = ...,
+        response_seconds: _builtins.float = ...,
+        prequalified: _abc.Iterable[Global___Prequalification] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_initially_running", b"_initially_running", "_max_mw", b"_max_mw", "available_mw", b"available_mw", "fuel_per_mwh", b"fuel_per_mwh", "initially_running", b"initially_running", "max_mw", b"max_mw"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_initially_running", b"_initially_running", "_max_mw", b"_max_mw", "available_mw", b"available_mw", "fuel_per_mwh", b"fuel_per_mwh", "initially_running", b"initially_running", "max_mw", b"max_mw", "min_mw", b"min_mw", "min_rest_minutes", b"min_rest_minutes", "min_run_minutes", b"min_run_minutes", "minutes_since_switch", b"minutes_since_switch", "prequalified", b"prequalified", "response_seconds", b"response_seconds", "start_cost", b"start_cost"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__initially_running: _TypeAlias = _typing.Literal["initially_running"]  # noqa: Y015
+    _WhichOneofArgType__initially_running: _TypeAlias = _typing.Literal["_initially_running", b"_initially_running"]  # noqa: Y015
+    _WhichOneofReturnType__max_mw: _TypeAlias = _typing.Literal["max_mw"]  # noqa: Y015
+    _WhichOneofArgType__max_mw: _TypeAlias = _typing.Literal["_max_mw", b"_max_mw"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__initially_running) -> _WhichOneofReturnType__initially_running | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_mw) -> _WhichOneofReturnType__max_mw | None: ...
+
+Global___Generator: _TypeAlias = Generator  # noqa: Y015
 
 @_typing.final
 class MinerGroup(_message.Message):

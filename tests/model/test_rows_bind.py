@@ -43,6 +43,7 @@ REDUNDANT = {
     "is_short:lower": "one_way_short",
     "is_short:upper": "one_way_long",
     "long:upper": "one_way_long",
+    "output:lower": "least_output",
     "served:lower": "unserved: the least of it, whatever is taken",
     "move:upper": "lock: those who moved in are there",
     "short:upper": "one_way_short",

@@ -199,6 +199,9 @@ REQUIRED = [
     f"{AFRR}.reserve.blocks[1].capacity_price_per_mw_h",
     f"{YARD}[0].firm_load.load_mw",
     f"{YARD}[1].renewable.available_mw",
+    f"{YARD}[3].generator.max_mw",
+    f"{YARD}[3].generator.fuel_per_mwh",
+    f"{YARD}[3].generator.initially_running",
     *(
         f"{YARD}[2].battery.{name}"
         for name in ("capacity_mwh", "charge_mw", "discharge_mw", "charge_frac", "discharge_frac", "initial_mwh")
@@ -365,6 +368,17 @@ WRONG = [
     (f"{YARD}[2].battery.response_seconds", -1.0, None),
     (f"{YARD}[2].battery.prequalified[0].market_id", "da", None),
     (f"{YARD}[2].battery.prequalified[0].max_mw", -1.0, None),
+    (f"{YARD}[3].generator.max_mw", -1.0, None),
+    (f"{YARD}[3].generator.min_mw", -1.0, None),
+    (f"{YARD}[3].generator.start_cost", -1.0, None),
+    (f"{YARD}[3].generator.min_run_minutes", -1.0, None),
+    (f"{YARD}[3].generator.min_rest_minutes", -1.0, None),
+    (f"{YARD}[3].generator.minutes_since_switch", -1.0, None),
+    (f"{YARD}[3].generator.response_seconds", -1.0, None),
+    (f"{YARD}[3].generator.min_mw", 2.5, None),
+    (f"{YARD}[3].generator.available_mw.values[1]", -1.0, None),
+    (f"{YARD}[3].generator.available_mw.values[0]", 0.25, None),
+    (f"{YARD}[3].generator.prequalified[0].market_id", "gone", None),
     ("options.rel_gap", -1e-4, None),
     ("options.abs_gap", -0.01, None),
     ("options.time_limit_seconds", 0.0, None),

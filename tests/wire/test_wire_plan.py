@@ -13,6 +13,7 @@ from wire_paths import drop, put, value_at
 
 from scheduler.assets.battery import BatteryPlan
 from scheduler.assets.firm_load import FirmLoadPlan
+from scheduler.assets.generator import GeneratorPlan
 from scheduler.assets.miner_group import MinerGroupPlan
 from scheduler.assets.renewable import RenewablePlan
 from scheduler.errors import InvalidRequestError, Violation
@@ -59,6 +60,7 @@ SHORTFALL = Shortfall(
 OTHER_PLANS = {
     "firm_load": lambda id, mw: FirmLoadPlan(id, mw(), mw()),
     "renewable": lambda id, mw: RenewablePlan(id, mw(), mw()),
+    "generator": lambda id, mw: GeneratorPlan(id, mw(), np.array([0, 1] * 4)),
     "battery": lambda id, mw: BatteryPlan(id, mw(), mw(), mw(), mw()),
 }
 
@@ -161,6 +163,7 @@ WRONG = [
     (f"{YARD}[2].battery.stored_mwh", [], None),
     (f"{YARD}[2].battery.discharge_mw[4]", math.nan, None),
     (f"{AFRR}.backing[2].from_mode_id", "full", None),
+    (f"{YARD}[3].generator.running_count", [1] * 9, None),
     ("objective", math.nan, None),
     ("horizon.count", 7, "horizon"),
     ("horizon.time_zone", "UTC", "horizon"),
