@@ -26,20 +26,26 @@ def build(problem: Problem) -> Build:
     """The model of a validated problem, exactly as formulated."""
     made = Build(problem, Ledger(problem))
     for site in problem.sites:
+        made.ledger.owner = (site.id, "")
         if site.connection is not None:
             site.connection.declare(made.ledger, site)
         for asset in site.assets:
+            made.ledger.owner = (site.id, asset.id)
             made.assets[asset.id] = asset.declare(made.ledger, site)
+    made.ledger.owner = ("", "")
     for market in problem.markets:
         made.markets[market.id] = market.declare(made.ledger)
     for site in problem.sites:
+        made.ledger.owner = (site.id, "")
         if site.connection is not None:
             site.connection.constrain(made.ledger, site)
         else:
             _close_island(made.ledger, site)
         site.tariff.constrain(made.ledger, site)
         for asset in site.assets:
+            made.ledger.owner = (site.id, asset.id)
             asset.constrain(made.ledger, site, made.assets[asset.id])
+    made.ledger.owner = ("", "")
     for market in problem.markets:
         market.constrain(made.ledger, made.markets[market.id])
     return made

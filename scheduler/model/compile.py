@@ -12,7 +12,7 @@ import pyomo.environ as pyo
 from numpy.typing import NDArray
 from pyomo.core.expr.numeric_expr import LinearExpression
 from pyomo.repn.plugins.standard_form import LinearStandardFormCompiler
-from scipy.sparse import csc_array, vstack
+from scipy.sparse import csc_array, csr_array, vstack
 
 from scheduler.model.component import Obligation
 from scheduler.model.ledger import Ledger, Values, Vars
@@ -36,6 +36,8 @@ class Matrix:
     offers: NDArray[np.int64]  # columns that must be 1 for an offer to be submitted: without them there are none
     money: Floats  # [columns] all streams together
     constant: float
+    site: NDArray[np.int64]  # [columns] number of the site that a column belongs to, -1: of all sites
+    asset: NDArray[np.int64]  # [columns] number of the asset, -1: of a site or of all
 
     @property
     def shortfall(self) -> NDArray[np.int64]:
@@ -61,6 +63,31 @@ class Matrix:
             matrix=csc_array(vstack([self.matrix, csc_array(self.missing_hours(obligation)[None, :])])),
             row_lower=np.append(self.row_lower, -np.inf),
             row_upper=np.append(self.row_upper, mw_h),
+        )
+
+    def part(self, columns: NDArray[np.int64], rows: NDArray[np.int64] | None = None) -> Matrix:
+        """The same with all other columns at zero and without all other rows; numbered anew, so of no ledger."""
+        matrix = csc_array(self.matrix[:, columns])
+        if rows is not None:
+            matrix = csc_array(csr_array(matrix)[rows])
+        kept = slice(None) if rows is None else rows
+        position = np.full(len(self.money), -1, dtype=np.int64)
+        position[columns] = np.arange(len(columns))
+        return replace(
+            self,
+            column_of={},
+            matrix=matrix,
+            row_lower=self.row_lower[kept],
+            row_upper=self.row_upper[kept],
+            lower=self.lower[columns],
+            upper=self.upper[columns],
+            integer=self.integer[columns],
+            coarse=self.coarse[columns],
+            shortfalls=tuple(_together([position[missing]]) for missing in self.shortfalls),
+            offers=_together([position[self.offers]]),
+            money=self.money[columns],
+            site=self.site[columns],
+            asset=self.asset[columns],
         )
 
     def columns(self, variables: Vars) -> NDArray[np.int64]:
@@ -95,11 +122,15 @@ def compile_matrix(ledger: Ledger) -> Matrix:
     count = len(form.columns)
     lower, upper = np.zeros(count), np.zeros(count)
     integer, coarse = np.zeros(count, dtype=bool), np.zeros(count, dtype=bool)
+    site, asset = np.full(count, -1, dtype=np.int64), np.full(count, -1, dtype=np.int64)
+    sites, assets = {"": -1}, {"": -1}
     for bounds in ledger.bounds:
         at = _columns(column_of, bounds.variables)
         kept = at >= 0  # a variable that no row names does not matter
         lower[at[kept]], upper[at[kept]] = bounds.lower[kept], bounds.upper[kept]
         integer[at[kept]], coarse[at[kept]] = bounds.integer, bounds.coarse
+        site[at[kept]] = sites.setdefault(bounds.owner[0], len(sites) - 1)
+        asset[at[kept]] = assets.setdefault(bounds.owner[1], len(assets) - 1)
     sense = np.array([row.bound_type for row in form.rows], dtype=np.int64)
     money = np.zeros(count)
     for earning in ledger.earnings:
@@ -124,6 +155,8 @@ def compile_matrix(ledger: Ledger) -> Matrix:
         _together(offers),
         money,
         float(sum(amount.sum() for amount in ledger.constants.values())),
+        site,
+        asset,
     )
 
 

@@ -24,6 +24,8 @@ from scheduler.problem import Counts, Floats, Problem, Site
 Vars = NDArray[Any]
 Term = tuple[ArrayLike, Vars]
 """Coefficients and variables, one per row; with two dimensions, several of both per row."""
+Owner = tuple[str, str]
+"""Site and asset that variables belong to; empty where it is a site's own, or of all sites."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,6 +71,7 @@ class Bounds:
     upper: Floats
     integer: bool
     coarse: bool
+    owner: Owner
 
 
 @dataclass
@@ -85,6 +88,7 @@ class Ledger:
     constants: dict[Stream, Floats] = field(default_factory=dict)
     shortfalls_mw: dict[Obligation, list[Vars]] = field(default_factory=lambda: defaultdict(list))
     offers: list[Offer] = field(default_factory=list)
+    owner: Owner = ("", "")  # of what is declared now
 
     def __post_init__(self) -> None:
         self.intervals: int = self.problem.horizon.count
@@ -133,6 +137,7 @@ class Ledger:
                 np.broadcast_to(np.asarray(upper, dtype=float), chosen.shape)[chosen],
                 integer,
                 coarse,
+                self.owner,
             )
         )
         return out

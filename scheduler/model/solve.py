@@ -14,6 +14,7 @@ from typing import Any
 import highspy
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csc_array
 
 from scheduler.errors import SolverError
 from scheduler.model.compile import Matrix
@@ -21,6 +22,9 @@ from scheduler.problem import Floats
 
 DOMINATED_COLUMN_RULE = 1 << 5
 """A rule of presolve that HiGHS 1.16.0 gets wrong: "optimal" at -1.3 where 12 is (pairs/solver-presolve-feasible)."""
+
+PRIMAL_SIMPLEX = 4
+"""HiGHS's number for it."""
 
 THREADS = 2
 """One value for the life of a process: HiGHS fixes it at its first solve, and answers another with status "Not Set"."""
@@ -109,6 +113,33 @@ class Solver:
         """One more row: coefficients @ x[columns] <= upper."""
         at = columns.astype(np.int32)
         self._demand(self._highs.addRow(-np.inf, upper, len(at), at, coefficients), "adding a row")
+
+    def add_columns(self, columns: csc_array, costs: Floats, lower: Floats, upper: Floats) -> None:
+        """More columns [rows, added]; where the simplex method ended before is where it begins next."""
+        count = columns.shape[1]
+        self._demand(
+            self._highs.addCols(
+                count, costs, lower, upper, columns.nnz, columns.indptr[:-1], columns.indices, columns.data
+            ),
+            "adding columns",
+        )
+        self._columns += count
+
+    def go_on_from_basis(self) -> None:
+        """From now on the primal simplex method, from the last basis: for solves after new columns and new costs."""
+        self._set("simplex_strategy", PRIMAL_SIMPLEX)
+        self._set("presolve", "off")
+
+    def duals(self) -> Floats:
+        """[rows] of the last relaxation: money per unit of each row."""
+        return np.array(self._highs.getSolution().row_dual)
+
+    def point(self) -> tuple[Floats, float]:
+        """The last solution of the simplex method and its money: it may break a row by a little more than allowed.
+
+        Good for prices, and to look for a plan around it; not a plan.
+        """
+        return np.array(self._highs.getSolution().col_value), self._highs.getInfo().objective_function_value
 
     def start_from(self, x: Floats) -> None:
         """[columns] a solution to begin with; one that does not fit is dropped by HiGHS."""

@@ -5,6 +5,9 @@ With thousands of machines the integrality of a count is worth one machine, that
 its bound is a true bound. Then machines are rounded with the offers as they are, first with room to spare, then with
 less; if nothing is good enough for the bound, branch and cut on the whole model has the last word.
 
+Of a large fleet even the relaxation takes long: it is solved by its blocks (`relaxation.py`), and offers and machines
+are then decided among the columns that it used. What those leave out costs a little money, never the bound.
+
 Who waits for news has a safe plan before the offers are decided: awards held, nothing offered.
 """
 
@@ -18,6 +21,7 @@ from scheduler.errors import SolverError
 from scheduler.model.compile import Matrix
 from scheduler.model.solve import Clock, Incumbent, Outcome, Result, Solver
 from scheduler.model.strategy.plain import plain
+from scheduler.model.strategy.relaxation import Relaxation
 from scheduler.model.strategy.rounding import Rounding
 from scheduler.model.strategy.search import proven
 from scheduler.problem import Floats
@@ -37,6 +41,12 @@ SHARE_OF_TIME_WITHOUT_OFFERS = 0.2
 SECONDS_WITHOUT_OFFERS = 5.0
 """If that is not more than half of the time, the plan without offers may take so long even where the share is less."""
 REL_GAP_WITHOUT_OFFERS = 0.05
+BLOCKS_COLUMNS_COUNT = 40_000
+"""Beyond this many the relaxation is solved by blocks."""
+GAP_OF_RELAXATION = 3e-5
+SHARE_OF_TIME_BY_BLOCKS = 0.5
+"""Of the time that is left, what the offers may take once the relaxation is there."""
+ROUNDINGS_BY_BLOCKS = ((0.5, 0), (0.15, 1), (0.05, 1))
 
 
 def fast(matrix: Matrix, options: SolveOptions, clock: Clock, on_incumbent: Incumbent | None = None) -> Result:
@@ -57,6 +67,11 @@ def fast(matrix: Matrix, options: SolveOptions, clock: Clock, on_incumbent: Incu
 
 
 def _with_offers(matrix: Matrix, options: SolveOptions, clock: Clock, on_incumbent: Incumbent | None) -> Result:
+    if len(matrix.money) > BLOCKS_COLUMNS_COUNT:
+        try:
+            return _by_blocks(matrix, options, clock, on_incumbent)
+        except SolverError:  # too hard to take apart, or no time: the way of smaller fleets has an answer for both
+            pass
     offers = Solver(replace(matrix, integer=matrix.coarse), seed=options.seed)
     offers.set_costs(matrix.money, matrix.constant, maximise=True)
     relaxed = offers.solve(
@@ -66,18 +81,10 @@ def _with_offers(matrix: Matrix, options: SolveOptions, clock: Clock, on_incumbe
     )
     if relaxed.x is None or relaxed.bound is None:
         return replace(relaxed, x=None, objective=None)
-    best: tuple[Floats, float] | None = None
     rounding = Rounding(matrix, relaxed.x, options.seed)
-    allowed = max(options.abs_gap, options.rel_gap * abs(relaxed.bound))
-    for margin, radius in ROUNDINGS:
-        time = Clock(SHARE_OF_TIME_ROUNDING * clock.left_seconds)
-        rounded = rounding.whole(margin, radius, relaxed.bound - 0.99 * allowed, time, gap=0.1 * allowed)
-        if rounded is not None and (best is None or rounded[1] > best[1]):
-            best = rounded
-            if on_incumbent is not None:
-                on_incumbent(*best, relaxed.bound)
-        if best is not None and proven(best[1], relaxed.bound, options):
-            return Result(Outcome.OPTIMAL, best[0], best[1], relaxed.bound)
+    best = _rounded(rounding, ROUNDINGS, relaxed.bound, options, clock, on_incumbent)
+    if best is not None and proven(best[1], relaxed.bound, options):
+        return Result(Outcome.OPTIMAL, best[0], best[1], relaxed.bound)
     last = plain(matrix, options, clock, _bounded(on_incumbent, relaxed.bound), None if best is None else best[0])
     if last.outcome is Outcome.INFEASIBLE:
         return last
@@ -88,6 +95,63 @@ def _with_offers(matrix: Matrix, options: SolveOptions, clock: Clock, on_incumbe
         return Result(Outcome.LIMIT, None, None, bound)
     outcome = Outcome.OPTIMAL if proven(best[1], bound, options) else Outcome.LIMIT
     return Result(outcome, best[0], best[1], bound)
+
+
+def _by_blocks(matrix: Matrix, options: SolveOptions, clock: Clock, on_incumbent: Incumbent | None) -> Result:
+    """Offers and machines among the columns that the relaxation used. Raises SolverError where it was not solved."""
+    relaxation = Relaxation(matrix, clock)
+    relaxation.solve(GAP_OF_RELAXATION)
+    bound = relaxation.bound
+    columns = np.flatnonzero(relaxation.used)
+    part = matrix.part(columns)
+    solver = Solver(replace(part, integer=part.coarse), seed=options.seed)
+    solver.set_costs(part.money, part.constant, maximise=True)
+    offers = solver.solve(
+        rel_gap=SHARE_OF_GAP * options.rel_gap,
+        abs_gap=SHARE_OF_GAP * options.abs_gap,
+        seconds=SHARE_OF_TIME_BY_BLOCKS * clock.left_seconds,
+    )
+    if offers.x is None:
+        return Result(Outcome.LIMIT, None, None, bound)
+    relaxation.fix(columns[part.coarse], np.rint(offers.x[part.coarse]))
+    relaxation.solve(GAP_OF_RELAXATION)
+    columns = np.flatnonzero(relaxation.used)
+
+    def whole(x: Floats) -> Floats:
+        every = np.zeros(len(matrix.money))
+        every[columns] = x
+        return every
+
+    told = None if on_incumbent is None else lambda x, money, bound: on_incumbent(whole(x), money, bound)
+    rounding = Rounding(matrix.part(columns), relaxation.x[columns], options.seed)
+    best = _rounded(rounding, ROUNDINGS_BY_BLOCKS, bound, options, clock, told)
+    if best is None:
+        return Result(Outcome.LIMIT, None, None, bound)
+    outcome = Outcome.OPTIMAL if proven(best[1], bound, options) else Outcome.LIMIT
+    return Result(outcome, whole(best[0]), best[1], bound)
+
+
+def _rounded(
+    rounding: Rounding,
+    tries: tuple[tuple[float, int], ...],
+    bound: float,
+    options: SolveOptions,
+    clock: Clock,
+    on_incumbent: Incumbent | None,
+) -> tuple[Floats, float] | None:
+    """The best of some roundings and its money; no more are tried than the gap needs."""
+    best: tuple[Floats, float] | None = None
+    allowed = max(options.abs_gap, options.rel_gap * abs(bound))
+    for margin, radius in tries:
+        time = Clock(SHARE_OF_TIME_ROUNDING * clock.left_seconds)
+        rounded = rounding.whole(margin, radius, bound - 0.99 * allowed, time, gap=0.1 * allowed)
+        if rounded is not None and (best is None or rounded[1] > best[1]):
+            best = rounded
+            if on_incumbent is not None:
+                on_incumbent(*best, bound)
+        if best is not None and proven(best[1], bound, options):
+            break
+    return best
 
 
 def _without_offers(matrix: Matrix, options: SolveOptions, clock: Clock) -> tuple[Floats, float] | None:

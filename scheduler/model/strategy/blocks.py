@@ -1,0 +1,158 @@
+"""A matrix taken apart: what belongs to one asset alone, and what assets share.
+
+An asset's columns meet those of others only in rows that are shared: its site's balance and limits, what is held for a
+market. For given prices of the shared rows each asset is a small problem of its own, warm from one set of prices to the
+next (Dantzig and Wolfe 1960).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csc_array, csr_array
+
+from scheduler.errors import SolverError
+from scheduler.model.compile import Matrix
+from scheduler.model.solve import Clock, Outcome, Solver
+from scheduler.problem import Floats
+
+Indices = NDArray[np.int64]
+
+NOTHING = 1e-9
+"""Values and prices below are taken for zero."""
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """Columns of one asset, rows that name no others, and what its columns put into all rows."""
+
+    columns: Indices
+    rows: Indices
+    into_rows: csr_array  # [columns, rows of the whole]
+    own: Matrix
+    solver: Solver
+
+
+@dataclass(frozen=True, eq=False)
+class Priced:
+    """What the blocks answer to prices of the shared rows: prices of all rows, and the columns they would use."""
+
+    duals: Floats
+    used: NDArray[np.bool_]
+
+
+class Blocks:
+    """The blocks of a matrix."""
+
+    def __init__(self, matrix: Matrix) -> None:
+        self._matrix = matrix
+        self.owner_of_row = _only(matrix.matrix, matrix.asset)
+        self.shared_rows = np.flatnonzero(self.owner_of_row < 0)
+        self.shared_columns = np.flatnonzero(matrix.asset < 0)
+        self.markets_rows = self._rows_of_markets()
+        columns_of = _grouped(matrix.asset)
+        rows_of = _grouped(self.owner_of_row)
+        empty = np.zeros(0, dtype=np.int64)
+        self._blocks = [self._block(columns, rows_of.get(a, empty)) for a, columns in columns_of.items()]
+
+    def _block(self, columns: Indices, rows: Indices) -> Block:
+        own = self._matrix.part(columns, rows)
+        into_rows = csr_array(self._matrix.matrix[:, columns].T)
+        return Block(columns, rows, into_rows, own, Solver(own, relaxed=True))
+
+    def _rows_of_markets(self) -> Indices:
+        """Rows in which columns of assets meet columns of no site: what is held for a market and what it asks."""
+        whole, matrix = self._matrix.matrix, self._matrix
+        of_asset = abs(whole) @ (matrix.asset >= 0).astype(float) > 0
+        of_all = abs(whole) @ (matrix.site < 0).astype(float) > 0
+        return np.flatnonzero(of_asset & of_all)
+
+    def answer(self, duals: Floats, clock: Clock) -> Priced:
+        """The best of every block at the prices ``duals`` [rows] of the shared rows; others are not read."""
+        prices = np.zeros(len(duals))
+        prices[self.shared_rows] = duals[self.shared_rows]
+        answered = prices.copy()
+        used = np.zeros(len(self._matrix.money), dtype=bool)
+        for block in self._blocks:
+            block.solver.set_costs(block.own.money - block.into_rows @ prices, maximise=True)
+            result = block.solver.solve(rel_gap=0.0, abs_gap=0.0, seconds=clock.left_seconds)
+            if result.outcome is not Outcome.OPTIMAL:
+                raise SolverError("a block of the relaxation was not solved")
+            used[block.columns[np.abs(block.solver.point()[0]) > NOTHING]] = True
+            answered[block.rows] = block.solver.duals()
+        return Priced(answered, used)
+
+
+class Bound:
+    """Weak duality on a whole matrix: any prices of its rows say how much money there is at most."""
+
+    def __init__(self, matrix: Matrix) -> None:
+        self._matrix = matrix
+        self._transposed = csr_array(matrix.matrix.T)
+        self._lower, self._upper = _implied_bounds(matrix)
+
+    def of(self, duals: Floats) -> float:
+        """No solution of the relaxation has more money; infinite where the prices say nothing."""
+        matrix = self._matrix
+        side = np.where(duals > 0, matrix.row_upper, matrix.row_lower)
+        prices = np.where(np.isfinite(side) & (np.abs(duals) > NOTHING), duals, 0.0)
+        side = np.where(prices != 0, side, 0.0)
+        reduced = matrix.money - self._transposed @ prices
+        best = np.where(reduced > 0, self._upper, self._lower)
+        best = np.where(reduced != 0, best, 0.0)
+        return float(matrix.constant + prices @ side + reduced @ best)
+
+
+def _only(matrix: csc_array, owner: Indices) -> Indices:
+    """[rows] the one owner of all columns of a row; -1 where there are several, or a column without."""
+    rows, owners = matrix.indices, np.repeat(owner, np.diff(matrix.indptr))
+    least = np.full(matrix.shape[0], np.iinfo(np.int64).max)
+    most = np.full(matrix.shape[0], -1, dtype=np.int64)
+    np.minimum.at(least, rows, owners)
+    np.maximum.at(most, rows, owners)
+    return np.where(least == most, most, -1)
+
+
+def _grouped(owner: Indices) -> dict[int, Indices]:
+    """Positions of each owner, without those of none."""
+    order = np.argsort(owner, kind="stable")
+    owners, first = np.unique(owner[order], return_index=True)
+    parts = np.split(order, first[1:])
+    return {int(one): part for one, part in zip(owners, parts, strict=True) if one >= 0}
+
+
+def _implied_bounds(matrix: Matrix) -> tuple[Floats, Floats]:
+    """Bounds of the columns, infinite ones made finite where a row says so, twice over."""
+    lower, upper = matrix.lower.copy(), matrix.upper.copy()
+    rows = csr_array(matrix.matrix)
+    for _ in range(2):
+        open_columns = np.isinf(lower) | np.isinf(upper)
+        if not open_columns.any():
+            break
+        for r in np.flatnonzero(abs(rows) @ open_columns.astype(float) > 0):
+            _tighten(
+                rows.indices[rows.indptr[r] : rows.indptr[r + 1]],
+                rows.data[rows.indptr[r] : rows.indptr[r + 1]],
+                (float(matrix.row_lower[r]), float(matrix.row_upper[r])),
+                lower,
+                upper,
+            )
+    return lower, upper
+
+
+def _tighten(columns: Indices, factors: Floats, sides: tuple[float, float], lower: Floats, upper: Floats) -> None:
+    """Sets infinite bounds of the columns of one row to what the row allows."""
+    least = np.where(factors > 0, factors * lower[columns], factors * upper[columns])
+    most = np.where(factors > 0, factors * upper[columns], factors * lower[columns])
+    for i in np.flatnonzero(np.isinf(lower[columns]) | np.isinf(upper[columns])):
+        others = np.arange(len(columns)) != i
+        highest = (sides[1] - least[others].sum()) / factors[i]
+        lowest = (sides[0] - most[others].sum()) / factors[i]
+        if factors[i] < 0:
+            highest, lowest = lowest, highest
+        if np.isfinite(highest):
+            upper[columns[i]] = min(upper[columns[i]], highest)
+        if np.isfinite(lowest):
+            lower[columns[i]] = max(lower[columns[i]], lowest)

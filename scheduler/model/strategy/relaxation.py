@@ -1,0 +1,234 @@
+"""The relaxation of a large matrix by column generation: a bound that is true, and the few columns that matter.
+
+Two problems take turns. The blocks (`blocks.py`) answer to prices of the rows that they share: that is a bound, and
+tells which columns each would use. The master is the relaxation restricted to the columns that were ever used, and
+tells new prices. What makes it converge in ten turns instead of hundreds is that the prices of what markets ask for may
+not leave a box around the best prices so far (du Merle, Villeneuve, Desrosiers, Hansen 1999), and that columns are used
+by themselves, not in whole answers, so that the master combines parts of all of them. The master goes on from its last
+basis by the primal simplex method.
+
+Prices to begin with: those of the problem that offers nothing, and for each offer its own price, evenly over its block.
+Of many sites a sample comes first: its prices are nearly those of all.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csc_array, hstack
+
+from scheduler.errors import SolverError
+from scheduler.model.compile import Matrix
+from scheduler.model.solve import Clock, Outcome, Solver
+from scheduler.model.strategy.blocks import NOTHING, Blocks, Bound, Indices
+from scheduler.problem import Floats
+
+FIRST_BOX = 2.0
+"""Half the width of the box, in mean prices to begin with."""
+NARROWER, WIDER = 0.7, 1.5
+"""After prices that were no better; after better ones that the box still held back."""
+HELD_BACK_MW = 1.0
+OFF_BALANCE_MW = 1e-5
+TURNS_COUNT = 60
+SAMPLE_SITES_COUNT = 12
+"""Of more sites a sample comes first, of one in `SITES_PER_SAMPLED`."""
+SITES_PER_SAMPLED = 5
+GAP_OF_SAMPLE = 1e-3
+
+
+class Relaxation:
+    """The relaxation of a matrix; ``bound`` and ``x`` [columns] after `solve`."""
+
+    def __init__(self, matrix: Matrix, clock: Clock) -> None:
+        self.matrix = matrix
+        self.bound = np.inf
+        self.money = -np.inf  # of x
+        self.x = np.zeros(len(matrix.money))
+        self._clock = clock
+        self._blocks = Blocks(matrix)
+        self._weak_duality = Bound(matrix)
+        self._boxed = self._blocks.markets_rows
+        self.used = np.zeros(len(matrix.money), dtype=bool)
+        self.used[self._blocks.shared_columns] = True
+        self.used |= matrix.lower > 0
+        self._center = self._first_prices()
+        self._box = self._first_box()
+        self._master: _Master | None = None
+
+    def _first_prices(self) -> Floats:
+        """[rows] of the problem that offers nothing; of what markets ask for, of a sample or of the offers."""
+        matrix, boxed = self.matrix, self._boxed
+        rows = np.setdiff1d(np.arange(matrix.matrix.shape[0]), boxed)
+        entries = np.diff(csc_array(matrix.matrix.tocsr()[boxed]).indptr)
+        columns = np.flatnonzero(entries == 0)
+        solver = Solver(matrix.part(columns, rows), relaxed=True)
+        solver.set_costs(matrix.money[columns], matrix.constant, maximise=True)
+        result = solver.solve(rel_gap=0.0, abs_gap=0.0, seconds=self._clock.left_seconds)
+        if result.outcome is not Outcome.OPTIMAL:
+            raise SolverError("the relaxation without offers was not solved")
+        self.used[columns[np.abs(solver.point()[0]) > NOTHING]] = True
+        prices = np.zeros(matrix.matrix.shape[0])
+        prices[rows] = solver.duals()
+        sampled = _prices_of_sample(matrix, boxed, self._clock)
+        prices[boxed] = _prices_of_offers(matrix, boxed) if sampled is None else sampled
+        return prices
+
+    def _first_box(self) -> float:
+        typical = np.abs(self._center[self._boxed])
+        if not typical.any():
+            typical = np.abs(self._center[np.abs(self._center) > NOTHING])
+        return FIRST_BOX * float(typical.mean()) if typical.size else 1.0
+
+    @property
+    def prices(self) -> Floats:
+        """[rows] those of the bound, of the rows that blocks share."""
+        return self._center
+
+    def fix(self, columns: Indices, values: Floats) -> None:
+        """From now on the same with some columns fixed; bound and money are for that."""
+        self._set_bounds(columns, values, values)
+
+    def free(self, columns: Indices, whole: Matrix) -> None:
+        """Takes `fix` back."""
+        self._set_bounds(columns, whole.lower[columns], whole.upper[columns])
+
+    def _set_bounds(self, columns: Indices, lower: Floats, upper: Floats) -> None:
+        low, high = self.matrix.lower.copy(), self.matrix.upper.copy()
+        low[columns], high[columns] = lower, upper
+        self.matrix = replace(self.matrix, lower=low, upper=high)
+        self._weak_duality = Bound(self.matrix)
+        if self._master is not None:
+            self._master.set_bounds(columns, lower, upper)
+
+    def solve(self, rel_gap: float) -> None:
+        """Until bound and money are within ``rel_gap``. Raises SolverError where the time is too short."""
+        answer = self._blocks.answer(self._center, self._clock)
+        self.used |= answer.used
+        self.bound = self._weak_duality.of(answer.duals)
+        if self._master is None:
+            self._master = _Master(self.matrix, self._boxed, np.flatnonzero(self.used), self._center, self._box)
+        else:
+            self._master.go_on(np.flatnonzero(self.used), self._center, self._box)
+        for _ in range(TURNS_COUNT):
+            prices, money, off_balance_mw = self._master.solve(self._clock)
+            answer = self._blocks.answer(prices, self._clock)
+            self.used |= answer.used
+            bound = self._weak_duality.of(answer.duals)
+            if bound < self.bound:
+                self.bound, self._center = bound, prices
+                if off_balance_mw > HELD_BACK_MW:
+                    self._box *= WIDER
+            else:
+                self._box *= NARROWER
+            if self.bound - money <= rel_gap * abs(money) and off_balance_mw <= OFF_BALANCE_MW:
+                break
+            self._master.go_on(np.flatnonzero(self.used), self._center, self._box)
+        else:
+            raise SolverError("the relaxation did not converge")
+        self.money = money
+        self.x = self._master.x()
+
+
+class _Master:
+    """The relaxation restricted to some columns, with prices of the boxed rows held near a center."""
+
+    def __init__(self, matrix: Matrix, boxed: Indices, columns: Indices, center: Floats, box: float) -> None:
+        self._matrix, self._boxed, self._columns = matrix, boxed, columns
+        count = len(boxed)
+        shape = (matrix.matrix.shape[0], count)
+        more = csc_array((np.ones(count), (boxed, np.arange(count))), shape=shape)
+        part = matrix.part(columns)
+        zeros, infinite = np.zeros(2 * count), np.full(2 * count, np.inf)
+        whole = replace(
+            part,
+            matrix=csc_array(hstack([more, -more, part.matrix])),
+            lower=np.concatenate([zeros, part.lower]),
+            upper=np.concatenate([infinite, part.upper]),
+        )
+        self._solver = Solver(whole, relaxed=True)
+        self._set_costs(center, box)
+        self._values = np.zeros(0)
+
+    def _set_costs(self, center: Floats, box: float) -> None:
+        low, high = center[self._boxed] - box, center[self._boxed] + box
+        costs = np.concatenate([low, -high, self._matrix.money[self._columns]])
+        self._solver.set_costs(costs, self._matrix.constant, maximise=True)
+
+    def go_on(self, columns: Indices, center: Floats, box: float) -> None:
+        """More columns, another box."""
+        new = np.setdiff1d(columns, self._columns, assume_unique=True)
+        if len(new):
+            part = self._matrix.part(new)
+            self._solver.add_columns(part.matrix, part.money, part.lower, part.upper)
+            self._columns = np.concatenate([self._columns, new])
+        self._set_costs(center, box)
+        self._solver.go_on_from_basis()
+
+    def set_bounds(self, columns: Indices, lower: Floats, upper: Floats) -> None:
+        """Bounds of some columns, of those too that are not there yet."""
+        low, high = self._matrix.lower.copy(), self._matrix.upper.copy()
+        low[columns], high[columns] = lower, upper
+        self._matrix = replace(self._matrix, lower=low, upper=high)
+        here = np.flatnonzero(np.isin(self._columns, columns))
+        at = self._columns[here]
+        self._solver.set_bounds(here + 2 * len(self._boxed), low[at], high[at])
+
+    def solve(self, clock: Clock) -> tuple[Floats, float, float]:
+        """Prices [rows], money, and the MW by which boxed rows are off balance."""
+        result = self._solver.solve(rel_gap=0.0, abs_gap=0.0, seconds=clock.left_seconds)
+        if result.outcome is not Outcome.OPTIMAL:
+            raise SolverError("the restricted relaxation was not solved")
+        x, money = self._solver.point()
+        count = 2 * len(self._boxed)
+        self._values = x[count:]
+        return self._solver.duals(), money, float(x[:count].sum())
+
+    def x(self) -> Floats:
+        """[columns of the whole]"""
+        x = np.zeros(len(self._matrix.money))
+        x[self._columns] = self._values
+        return x
+
+
+def _prices_of_offers(matrix: Matrix, boxed: Indices) -> Floats:
+    """[boxed] prices at which every offer is worth what it earns, evenly over its intervals: the least that do."""
+    part = csc_array(matrix.matrix.tocsr()[boxed])
+    offers = np.flatnonzero((matrix.asset < 0) & (np.diff(part.indptr) > 0) & (matrix.upper > matrix.lower))
+    if not len(offers):
+        return np.zeros(len(boxed))
+    prices: Floats = np.linalg.lstsq(part[:, offers].T.toarray(), matrix.money[offers], rcond=None)[0]
+    return prices
+
+
+def _prices_of_sample(matrix: Matrix, boxed: Indices, clock: Clock) -> Floats | None:
+    """[boxed] prices of a sample of the sites, all that sites share in proportion; None for few sites."""
+    sites = np.unique(matrix.site[matrix.site >= 0])
+    if len(sites) <= SAMPLE_SITES_COUNT:
+        return None
+    chosen = sites[:: max(SITES_PER_SAMPLED, 1)]
+    share = len(chosen) / len(sites)
+    columns = np.flatnonzero(np.isin(matrix.site, chosen) | (matrix.site < 0))
+    entries = csc_array(matrix.matrix[:, columns])
+    rows = np.unique(entries.indices)
+    sample = matrix.part(columns, rows)
+    of_all = sample.site < 0
+    rows_of_all = abs(sample.matrix) @ of_all.astype(float) > 0
+    scaled: NDArray[np.float64] = np.where(of_all, share, 1.0)
+    sides = np.where(rows_of_all, share, 1.0)
+    sample = replace(
+        sample,
+        lower=sample.lower * scaled,
+        upper=sample.upper * scaled,
+        row_lower=sample.row_lower * sides,
+        row_upper=sample.row_upper * sides,
+    )
+    try:
+        relaxation = Relaxation(sample, clock)
+        relaxation.solve(GAP_OF_SAMPLE)
+    except SolverError:
+        return None
+    prices = np.zeros(matrix.matrix.shape[0])
+    prices[rows] = relaxation.prices
+    return prices[boxed]
