@@ -29,7 +29,8 @@ ROOT = Path(__file__).resolve().parent.parent
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
-from scheduler.formats.tidy import PriceFile, read_prices  # noqa: E402
+from scheduler.formats.registry import read_series  # noqa: E402
+from scheduler.formats.series import Column, Quantity  # noqa: E402
 from scheduler.horizon import Horizon  # noqa: E402
 from scheduler.plan import Schedule, StopReason  # noqa: E402
 from scheduler.settings import SolveOptions  # noqa: E402
@@ -87,9 +88,9 @@ Results = dict[tuple[str, str], list[Slice]]
 
 
 @cache
-def prices(name: str) -> PriceFile:
-    """Day-ahead prices of a file."""
-    return read_prices(DATA / name)
+def prices(name: str, zone: str) -> Column:
+    """Day-ahead prices of a zone in a file."""
+    return read_series(DATA / name).column(Quantity.DAY_AHEAD_PRICE, zone)
 
 
 def rows(name: str) -> Iterator[dict[str, str]]:
@@ -156,10 +157,10 @@ def horizon_of(grid: Grid) -> Horizon:
 def day_ahead(grid: Grid, file: str, zone: str) -> tuple[pb.Market, list[float]]:
     """The open market for energy at the prices of a file, in their own step, and the price of every interval."""
     horizon = horizon_of(grid)
-    given = prices(file).between(zone, horizon.start_utc, horizon.end_utc)
+    given = prices(file, zone).between(horizon.start_utc, horizon.end_utc)
     market = energy(grid, 0)
-    market.energy.price_per_mwh.CopyFrom(grid.series(given.price_per_mwh, given.step_minutes))
-    return market, list(prices(file).over(horizon, zone).price_per_mwh)
+    market.energy.price_per_mwh.CopyFrom(grid.series(given.values, given.step_minutes))
+    return market, list(prices(file, zone).over(horizon).values)
 
 
 def cleared_blocks(

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scheduler.errors import InvalidFileError
-from scheduler.formats.tidy import read_prices
+from scheduler.formats.registry import read_series
+from scheduler.formats.series import Quantity
 from scheduler.horizon import Horizon
 
 if TYPE_CHECKING:
@@ -24,10 +25,7 @@ def put_prices(request: pb.ScheduleRequest, path: Path, wanted_zone: str = "") -
         return []  # who validates the request says what is wrong with its horizon
     if not problem.HasField("horizon") or any(horizon.violations("")):
         return []
-    file = read_prices(path)
-    if file.currency_code != problem.currency_code:
-        words = f"is in {file.currency_code}, the request in {problem.currency_code}"
-        raise InvalidFileError(f"{file.name}: {words}")
+    file = read_series(path)
     if not any(market.HasField("energy") for market in problem.markets):
         raise InvalidFileError(f"{file.name}: the request has no energy market to put prices in")
     done = []
@@ -35,14 +33,18 @@ def put_prices(request: pb.ScheduleRequest, path: Path, wanted_zone: str = "") -
         if not market.HasField("energy"):
             continue
         named = market.site_ids or [site.id for site in problem.sites if site.HasField("connection")]
-        zone = file.zone(wanted_zone, {site.zone_eic for site in problem.sites if site.id in named})
+        eics = {site.zone_eic for site in problem.sites if site.id in named}
+        column = file.column(Quantity.DAY_AHEAD_PRICE, wanted_zone, eics)
+        if column.currency_code != problem.currency_code:
+            words = f"is in {column.currency_code}, the request in {problem.currency_code}"
+            raise InvalidFileError(f"{file.name}: {words}")
         series = market.energy.price_per_mwh
-        found = file.over(horizon, zone, series.mean_of_finer)
+        found = column.over(horizon, series.mean_of_finer)
         del series.values[:]
-        series.values.extend(found.price_per_mwh)
+        series.values.extend(found.values)
         series.start.FromDatetime(found.start_utc)
         series.step_minutes = found.step_minutes
-        series.source = f"{path.name} {zone}"
+        series.source = found.provenance
         field = f"problem.markets[{m}].energy.price_per_mwh"
-        done.append(f"{field}: {len(series.values)} prices of {zone} from {file.name}")
+        done.append(f"{field}: {len(series.values)} prices of {column.label.name or wanted_zone} from {file.name}")
     return done

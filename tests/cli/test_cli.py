@@ -267,7 +267,7 @@ def test_prices_replace_those_of_the_request(request_path, tmp_path, capsys):
         ({"currency": "usd"}, [], "is in USD, the request in EUR"),
         ({}, ["--zone", "FR"], "holds no zone FR"),
         ({"prices": [1, 2, 3]}, [], "prices.csv:4: zone DE-LU"),
-        ({"prices": [1, "nan", 3, 4]}, [], "prices.csv:3: the price must be a finite number"),
+        ({"prices": [1, "nan", 3, 4]}, [], "prices.csv:3: price_eur_per_mwh must be a finite number"),
     ],
 )
 def test_prices_that_will_not_do(request_path, tmp_path, capsys, file, words, message):

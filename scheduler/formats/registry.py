@@ -1,0 +1,62 @@
+"""Which reader reads a file: told from what the file holds, never from its name.
+
+A new format is a module with NAME, `recognises` and `read`, and a line in `READERS`. Exactly one of them recognises a
+file that can be read; no file is tried with one after another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+from scheduler.errors import InvalidFileError
+from scheduler.formats import (
+    entsoe_acknowledgement,
+    entsoe_activated,
+    entsoe_prices,
+    tidy,
+)
+from scheduler.formats.content import Content
+from scheduler.formats.series import SeriesFile
+
+
+class SeriesReader(Protocol):
+    """What the module of a format offers."""
+
+    NAME: str
+
+    def recognises(self, content: Content) -> bool: ...
+    def read(self, content: Content) -> SeriesFile: ...
+
+
+READERS: Sequence[SeriesReader] = (
+    tidy,
+    entsoe_prices,
+    entsoe_activated,
+    entsoe_acknowledgement,
+)
+
+
+def read_series(path: Path) -> SeriesFile:
+    """All series of a file of any known format. Raises InvalidFileError, or OSError where it cannot be opened."""
+    return read_content(Content.of(path))
+
+
+def read_content(content: Content) -> SeriesFile:
+    """The same, of a file's bytes."""
+    return reader_of(content).read(content)
+
+
+def reader_of(content: Content) -> SeriesReader:
+    """The reader that recognises a file."""
+    if not content.data:
+        raise InvalidFileError(f"{content.name}: is empty")
+    found = [reader for reader in READERS if reader.recognises(content)]
+    if len(found) == 1:
+        return found[0]
+    if not found and not content.is_zip and not content.is_parquet:
+        _ = content.text  # what is not text is said as such
+    known = "; ".join(reader.NAME for reader in READERS)
+    words = " and ".join(reader.NAME for reader in found) or "none of the known formats"
+    raise InvalidFileError(f"{content.name}: looks like {words}. Known are: {known}")
