@@ -6,6 +6,7 @@ import hashlib
 import io
 import zipfile
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 
@@ -13,9 +14,19 @@ from scheduler.errors import InvalidFileError
 from scheduler.formats.series import Source
 
 MAX_FILE_BYTES = 64 * 2**20
-MAX_UNPACKED_BYTES = 256 * 2**20
+MAX_UNPACKED_BYTES = 128 * 2**20
 MAX_PARTS_COUNT = 1_000
 ZIP_MAGIC, PARQUET_MAGIC = b"PK\x03\x04", b"PAR1"
+
+Cell = str | float | bool | datetime | None
+
+
+@dataclass(frozen=True)
+class Line:
+    """A row of a table and its number in the file."""
+
+    number: int
+    cells: tuple[Cell, ...]
 
 
 @dataclass(frozen=True)
@@ -88,3 +99,12 @@ class Content:
             raise
         except Exception as error:  # zipfile raises of many kinds on broken archives
             raise InvalidFileError(f"{self.name}: is not a whole ZIP archive: {error}") from None
+
+    @cached_property
+    def workbook(self) -> dict[str, tuple[Line, ...]]:
+        """The sheets of a workbook by name; none where it is no workbook."""
+        if not self.is_zip or "xl/workbook.xml" not in self.parts:
+            return {}
+        from scheduler.formats.workbook import sheets_of  # openpyxl takes its time
+
+        return sheets_of(self)

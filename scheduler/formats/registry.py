@@ -15,6 +15,7 @@ from scheduler.formats import (
     entsoe_acknowledgement,
     entsoe_activated,
     entsoe_prices,
+    regelleistung,
     tidy,
 )
 from scheduler.formats.content import Content
@@ -35,6 +36,7 @@ READERS: Sequence[SeriesReader] = (
     entsoe_prices,
     entsoe_activated,
     entsoe_acknowledgement,
+    regelleistung,
 )
 
 

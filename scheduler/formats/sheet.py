@@ -11,27 +11,16 @@ import math
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from scheduler.errors import InvalidFileError
-from scheduler.formats.content import Content
+from scheduler.formats.content import Content, Line
 from scheduler.formats.series import Source
-
-Cell = str | float | datetime | None
 
 POINT = re.compile(r"[+-]?\d+(\.\d+)?([eE][+-]?\d+)?", re.ASCII)
 COMMA = re.compile(r"[+-]?\d+(,\d+)?", re.ASCII)
 GROUPED_COMMA = re.compile(r"[+-]?(\d+|\d{1,3}(\.\d{3})+)(,\d+)?", re.ASCII)
 GROUPED_POINT = re.compile(r"[+-]?(\d+|\d{1,3}(,\d{3})+)(\.\d+)?", re.ASCII)
 SHOWN_LENGTH = 60
-
-
-@dataclass(frozen=True)
-class Line:
-    """A row of a sheet and its number in the file; the header is row 1 unless something stands above it."""
-
-    number: int
-    cells: tuple[Cell, ...]
 
 
 @dataclass(frozen=True)
@@ -90,6 +79,13 @@ def _parsed(text: str, decimal: str, grouped: bool) -> float:
 def shown(text: str) -> str:
     """A text as errors quote it."""
     return repr(text[:SHOWN_LENGTH])
+
+
+def decimal_mark(lines: Iterable[Line], places: Iterable[int]) -> str:
+    """The mark that the numbers of some columns use: a comma as soon as one of them has one."""
+    places = tuple(places)
+    cells = (line.cells[place] for line in lines for place in places if place < len(line.cells))
+    return "," if any(isinstance(cell, str) and "," in cell for cell in cells) else "."
 
 
 def csv_lines(content: Content, delimiter: str) -> list[Line]:

@@ -9,9 +9,9 @@ import re
 from datetime import UTC, datetime
 
 from scheduler.errors import InvalidFileError
-from scheduler.formats.content import Content
+from scheduler.formats.content import Content, Line
 from scheduler.formats.series import Label, Points, Quantity, Row, SeriesFile
-from scheduler.formats.sheet import Line, Sheet, csv_lines, sheet_of, shown
+from scheduler.formats.sheet import Sheet, csv_lines, sheet_of, shown
 
 NAME = "tidy CSV"
 HEADER = re.compile(r"price_([a-z]{3})_per_mwh")
