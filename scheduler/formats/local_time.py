@@ -18,11 +18,15 @@ from scheduler.horizon import STEPS_MINUTES
 
 
 class Stamp(NamedTuple):
-    """A local time, without zone, in a row; fold 0 or 1 where the file marks the first or the second."""
+    """A local time, without zone, in a row.
+
+    fold: 0 or 1 where the file marks the first or the second of two. mark: the short name of the clock, such as CEST.
+    """
 
     number: int
     local: datetime
     fold: int | None = None
+    mark: str | None = None
 
 
 Wrong = Callable[[int, str], InvalidFileError]
@@ -31,12 +35,17 @@ Wrong = Callable[[int, str], InvalidFileError]
 def instants(stamps: Sequence[Stamp], zone_name: str, wrong: Wrong) -> list[datetime]:
     """The instant of each stamp of one series, in the order of the file. ``wrong`` makes the error of a row."""
     zone = ZoneInfo(zone_name)
-    times = Counter(stamp.local for stamp in stamps if stamp.fold is None)
+    times = Counter(stamp.local for stamp in stamps if stamp.fold is None and stamp.mark is None)
     seen: Counter[datetime] = Counter()
     found = []
     for stamp in stamps:
-        number, local, fold = stamp
+        number, local, fold, mark = stamp
         early, late = (local.replace(tzinfo=zone, fold=f).astimezone(UTC) for f in (0, 1))
+        if mark is not None:
+            marks = [local.replace(tzinfo=zone, fold=f).tzname() for f in (0, 1)]
+            if mark not in marks:
+                raise wrong(number, f"{local:%Y-%m-%d %H:%M} is no time of {mark} in {zone_name}")
+            fold = marks.index(mark)
         if early == late:
             found.append(early)
             continue

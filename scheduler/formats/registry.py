@@ -12,10 +12,14 @@ from typing import Protocol
 
 from scheduler.errors import InvalidFileError
 from scheduler.formats import (
+    energy_charts,
     entsoe_acknowledgement,
     entsoe_activated,
+    entsoe_export,
     entsoe_prices,
+    nordpool,
     regelleistung,
+    smard,
     tidy,
 )
 from scheduler.formats.content import Content
@@ -36,6 +40,10 @@ READERS: Sequence[SeriesReader] = (
     entsoe_prices,
     entsoe_activated,
     entsoe_acknowledgement,
+    entsoe_export,
+    smard,
+    energy_charts,
+    nordpool,
     regelleistung,
 )
 

@@ -18,8 +18,9 @@ from scheduler.formats.series import Source
 
 POINT = re.compile(r"[+-]?\d+(\.\d+)?([eE][+-]?\d+)?", re.ASCII)
 COMMA = re.compile(r"[+-]?\d+(,\d+)?", re.ASCII)
-GROUPED_COMMA = re.compile(r"[+-]?(\d+|\d{1,3}(\.\d{3})+)(,\d+)?", re.ASCII)
-GROUPED_POINT = re.compile(r"[+-]?(\d+|\d{1,3}(,\d{3})+)(\.\d+)?", re.ASCII)
+# thousands count only beside decimals: 1.234 alone could be either
+GROUPED_COMMA = re.compile(r"[+-]?(\d+(,\d+)?|\d{1,3}(\.\d{3})+,\d+)", re.ASCII)
+GROUPED_POINT = re.compile(r"[+-]?(\d+(\.\d+)?|\d{1,3}(,\d{3})+\.\d+)", re.ASCII)
 SHOWN_LENGTH = 60
 
 
@@ -134,3 +135,17 @@ def sheet_of(
             raise InvalidFileError(f"{source.file}:{line.number}: has {len(cells)} fields, not {width}")
         whole.append(Line(line.number, cells[:width] + (None,) * (width - len(cells))))
     return Sheet(source, tuple(header), tuple(whole), decimal, grouped)
+
+
+def unwrapped(content: Content, lines: list[Line]) -> list[Line]:
+    """The rows of a file in which each line is one quoted cell that holds the line; others as they are."""
+    if not lines or any(len(line.cells) != 1 for line in lines):
+        return lines
+    inner = []
+    for line in lines:
+        try:
+            cells = next(csv.reader([str(line.cells[0])], strict=True))
+        except (csv.Error, StopIteration) as error:
+            raise InvalidFileError(f"{content.name}:{line.number}: {error or 'is blank'}") from None
+        inner.append(Line(line.number, tuple(cells)))
+    return inner
