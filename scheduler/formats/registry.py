@@ -17,10 +17,16 @@ from scheduler.formats import (
     entsoe_activated,
     entsoe_export,
     entsoe_prices,
+    ercot,
+    imbalance_de,
+    mimer,
+    neso_eac,
     nordpool,
     regelleistung,
     smard,
     tidy,
+    tidy_parquet,
+    tidy_workbook,
 )
 from scheduler.formats.content import Content
 from scheduler.formats.series import SeriesFile
@@ -37,6 +43,8 @@ class SeriesReader(Protocol):
 
 READERS: Sequence[SeriesReader] = (
     tidy,
+    tidy_workbook,
+    tidy_parquet,
     entsoe_prices,
     entsoe_activated,
     entsoe_acknowledgement,
@@ -45,6 +53,10 @@ READERS: Sequence[SeriesReader] = (
     energy_charts,
     nordpool,
     regelleistung,
+    mimer,
+    neso_eac,
+    ercot,
+    imbalance_de,
 )
 
 

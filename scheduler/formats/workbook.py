@@ -36,7 +36,9 @@ def sheets_of(content: Content) -> dict[str, tuple[Line, ...]]:
                     if cells_count > MAX_CELLS_COUNT:
                         raise InvalidFileError(f"{content.name}: has more than {MAX_CELLS_COUNT} cells")
                     if any(value is not None for value in values):
-                        lines.append(Line(number, tuple(map(_cell, values))))
+                        width = len(lines[0].cells) if lines else 0  # what is empty at the end of a row is not stored
+                        cells = (*map(_cell, values), *(None,) * (width - len(values)))
+                        lines.append(Line(number, cells))
                 sheets[sheet.title] = tuple(lines)
             return sheets
     except InvalidFileError:

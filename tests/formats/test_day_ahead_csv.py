@@ -266,7 +266,9 @@ WRONG = [
     (energy_charts, '"price": [50.0, ', '"price": ["50", ', ":1: price\\[0\\] must be a finite number"),
     (energy_charts, '"price": [50.0, ', '"price": [true, ', ":1: price\\[0\\] must be a finite number"),
     (energy_charts, '"unix_seconds": [1', '"unix_seconds": [1e3, 1', "has 97 times and 96 prices"),
-    (energy_charts, '"unix_seconds": [1', '"unix_seconds": [7', ":1: .*must be whole minutes since 1970"),
+    (energy_charts, '"unix_seconds": [1', '"unix_seconds": [7', ":2: .*is out of order"),
+    (energy_charts, "1781388000", "1781388001", ":1: .*must be whole minutes since 1970"),
+    (energy_charts, "1781388000", "1781388000.0", ":1: .*must be whole minutes since 1970"),
     (energy_charts, '"price": [', '"price": [], "price": [', "gives a name twice"),
     (energy_charts, '"price"', '"prices"', "must have a list price"),
 ]
