@@ -1,4 +1,4 @@
-"""Our own table of prices as Parquet, with the columns of the tidy CSV. Rows count from 1. Needs the extra ``parquet``."""
+"""Our own table of prices as Parquet, with the columns of the tidy CSV. Rows count from 1. Needs pyarrow, an extra."""
 
 from __future__ import annotations
 

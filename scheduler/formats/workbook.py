@@ -30,7 +30,7 @@ def sheets_of(content: Content) -> dict[str, tuple[Line, ...]]:
             cells_count = 0
             for sheet in book.worksheets:
                 sheet.reset_dimensions()  # some platforms state A1 for the whole sheet
-                lines = []
+                lines: list[Line] = []
                 for number, values in enumerate(sheet.iter_rows(values_only=True), 1):
                     cells_count += len(values)
                     if cells_count > MAX_CELLS_COUNT:
