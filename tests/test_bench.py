@@ -3,7 +3,7 @@
 import pytest
 from builders import tiny_request_pb
 
-from bench import run
+from bench import readers, run
 from bench.run import Patience, figures_of, median
 from scheduler.wire.request import schedule_request_from_pb
 
@@ -27,3 +27,10 @@ def test_what_takes_long_is_run_once(monkeypatch, long_seconds, runs_count):
     seconds, last = median(lambda: runs.append(1) or len(runs), Patience())
     assert len(runs) == last == runs_count
     assert seconds >= 0
+
+
+def test_readers_give_a_figure_for_each_format_and_span(monkeypatch):
+    monkeypatch.setattr(readers, "SPANS", {"a day": (15, 96)})
+    figures = list(readers.figures(Patience(runs_count=1)))
+    assert [figure.name for figure in figures] == [f"read {name}" for name in readers.WRITERS]
+    assert all(0 <= float(figure.value) < 5 and figure.unit == "s" for figure in figures)

@@ -29,6 +29,12 @@ class Line:
     cells: tuple[Cell, ...]
 
 
+def brief(error: Exception) -> str:
+    """What a library says of a file, on one line that can be printed."""
+    words = str(error) or type(error).__name__
+    return "".join(mark if mark.isprintable() else " " for mark in words[:200])
+
+
 @dataclass(frozen=True)
 class Content:
     """A file's name and bytes."""
@@ -98,7 +104,7 @@ class Content:
         except InvalidFileError:
             raise
         except Exception as error:  # zipfile raises of many kinds on broken archives
-            raise InvalidFileError(f"{self.name}: is not a whole ZIP archive: {error}") from None
+            raise InvalidFileError(f"{self.name}: is not a whole ZIP archive: {brief(error)}") from None
 
     @cached_property
     def workbook(self) -> dict[str, tuple[Line, ...]]:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from scheduler.errors import InvalidFileError
-from scheduler.formats.content import Content
+from scheduler.formats.content import Content, brief
 from scheduler.formats.series import Label, Points, Quantity, Row, SeriesFile
 from scheduler.formats.sheet import shown
 
@@ -63,7 +63,7 @@ def _parsed(content: Content) -> dict[str, Any]:
     except json.JSONDecodeError as error:
         raise InvalidFileError(f"{content.name}:{error.lineno}: is not JSON: {error.msg}") from None
     except (RecursionError, ValueError) as error:
-        raise InvalidFileError(f"{content.name}: is not JSON that can be read: {error}") from None
+        raise InvalidFileError(f"{content.name}: is not JSON that can be read: {brief(error)}") from None
     if not isinstance(answer, dict):
         raise InvalidFileError(f"{content.name}: must be a JSON object")
     return answer

@@ -6,7 +6,7 @@ import io
 from typing import Any
 
 from scheduler.errors import InvalidFileError
-from scheduler.formats.content import MAX_UNPACKED_BYTES, Content, Line
+from scheduler.formats.content import MAX_UNPACKED_BYTES, Content, Line, brief
 from scheduler.formats.series import SeriesFile
 from scheduler.formats.sheet import Sheet
 from scheduler.formats.tidy import FIELDS_COUNT, prices_of
@@ -35,9 +35,9 @@ def read(content: Content) -> SeriesFile:
         table = file.read() if len(names) == FIELDS_COUNT else None
         columns = [] if table is None else [_plain(pyarrow, column) for column in table.columns]
     except pyarrow.ArrowException as error:
-        raise InvalidFileError(f"{content.name}: is not Parquet that can be read: {str(error)[:200]}") from None
+        raise InvalidFileError(f"{content.name}: is not Parquet that can be read: {brief(error)}") from None
     except OSError as error:  # pyarrow's word for bytes that end too soon
-        raise InvalidFileError(f"{content.name}: is not whole: {str(error)[:200]}") from None
+        raise InvalidFileError(f"{content.name}: is not whole: {brief(error)}") from None
     lines = tuple(Line(number, cells) for number, cells in enumerate(zip(*columns, strict=True), 1))
     return prices_of(Sheet(content.source(NAME), names, lines))
 

@@ -7,7 +7,7 @@ import warnings
 from datetime import date, datetime
 
 from scheduler.errors import InvalidFileError
-from scheduler.formats.content import Cell, Content, Line
+from scheduler.formats.content import Cell, Content, Line, brief
 
 MAX_CELLS_COUNT = 5_000_000
 MARKS = ("<!DOCTYPE", "<!ENTITY")
@@ -44,8 +44,7 @@ def sheets_of(content: Content) -> dict[str, tuple[Line, ...]]:
     except InvalidFileError:
         raise
     except Exception as error:  # openpyxl raises of many kinds on broken workbooks
-        words = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InvalidFileError(f"{content.name}: is not a whole workbook: {words[:200]}") from None
+        raise InvalidFileError(f"{content.name}: is not a whole workbook: {brief(error)}") from None
 
 
 def _cell(value: object) -> Cell:

@@ -12,7 +12,7 @@ import defusedxml.sax
 from defusedxml.common import DefusedXmlException
 
 from scheduler.errors import InvalidFileError
-from scheduler.formats.content import Content
+from scheduler.formats.content import Content, brief
 
 MAX_DEPTH = 32
 
@@ -74,10 +74,12 @@ def tree(content: Content) -> Element:
             content.data, builder, ErrorHandler(), forbid_dtd=True, forbid_entities=True, forbid_external=True
         )
     except DefusedXmlException as error:
-        raise InvalidFileError(f"{content.name}: declares a DTD or entities, which is refused: {error}") from None
+        raise InvalidFileError(
+            f"{content.name}: declares a DTD or entities, which is refused: {brief(error)}"
+        ) from None
     except SAXParseException as error:
         raise InvalidFileError(f"{content.name}:{error.getLineNumber()}: is not XML: {error.getMessage()}") from None
     except (SAXException, ValueError, LookupError) as error:
-        raise InvalidFileError(f"{content.name}: is not XML: {error}") from None
+        raise InvalidFileError(f"{content.name}: is not XML: {brief(error)}") from None
     assert builder.root is not None, "a document without an element is refused by the parser"
     return builder.root
