@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import scheduler
 from scheduler.errors import InvalidFileError, InvalidRequestError, SchedulerError
+from scheduler.listings import add_listings
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message
@@ -72,6 +73,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_options(call)
     call.add_argument("--timeout", type=_seconds, metavar="S", help="deadline in seconds (default: none)")
 
+    add_listings(command)
     _add_serve(command("serve", _serve, "answer requests over gRPC until SIGTERM or Ctrl-C"))
     return parser
 
@@ -79,8 +81,19 @@ def build_parser() -> argparse.ArgumentParser:
 def _add_request(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("request", metavar="REQUEST.json", help="protobuf JSON of a ScheduleRequest; - is standard input")
-    add("--prices", metavar="FILE", help="tidy CSV (utc_start,zone,price_eur_per_mwh) for the energy markets")
-    add("--zone", metavar="Z", default="", help="its zone (default: by the EIC of the sites, or the only one)")
+    add(
+        "--prices",
+        metavar="FILE",
+        action="append",
+        default=[],
+        help="prices for the markets, of any known format (`scheduler formats`); may be given several times",
+    )
+    add(
+        "--zone",
+        metavar="Z",
+        default="",
+        help="zone of energy prices (default: by the EIC of the sites, or the only one)",
+    )
 
 
 def _add_output(parser: argparse.ArgumentParser) -> None:
@@ -276,8 +289,9 @@ def _request_of(args: argparse.Namespace) -> pb.ScheduleRequest:
     if args.prices:
         from scheduler.formats.into_request import put_prices
 
-        for words in put_prices(request, Path(args.prices), args.zone):
-            print(f"{_name(args.request)}: {words}", file=sys.stderr)
+        for path in args.prices:
+            for words in put_prices(request, Path(path), args.zone):
+                print(f"{_name(args.request)}: {words}", file=sys.stderr)
     elif args.zone:
         raise InvalidFileError("--zone goes with --prices")
     options: dict[str, Any] = {

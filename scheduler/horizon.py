@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -59,6 +59,13 @@ class Horizon:
         zone = ZoneInfo(self.time_zone)
         dates = [self.boundary_utc(t).astimezone(zone).date() for t in range(self.count)]
         return np.array([(date - dates[0]).days for date in dates], dtype=np.int64)
+
+    @property
+    def civil_span(self) -> tuple[date, date]:
+        """The first and the last civil day in which an interval starts."""
+        zone = ZoneInfo(self.time_zone)
+        first, last = (self.boundary_utc(t).astimezone(zone).date() for t in (0, self.count - 1))
+        return first, last
 
     def violations(self, path: str) -> Iterator[Violation]:
         """Everything that is wrong with it."""

@@ -56,6 +56,9 @@ def print_report(request: pb.ScheduleRequest, answer: pb.ScheduleResponse, strea
         if table.row_count:
             console.print()
             console.print(table)
+    for line in report.footnotes():
+        for part in textwrap.wrap(line, console.width, subsequent_indent="    ", break_on_hyphens=False) or [""]:
+            console.print(part)
 
 
 @contextmanager
@@ -154,6 +157,17 @@ class Report:
             yield self._beside(self.plan)
             yield self._energy(self.plan)
             yield self._counterfactuals(self.plan)
+
+    def footnotes(self) -> Iterator[str]:
+        """Where data came from, and which figures of products no document was read for."""
+        if self.answer.sources:
+            yield ""
+            yield "Data"
+        for source in self.answer.sources:
+            words = f" {text(source.field)}: {text(source.source)}"
+            if source.unsourced:
+                words += f"; NOT SOURCED, check them: {', '.join(map(text, source.unsourced))}"
+            yield words
 
     def _money(self, plan: plan_pb2.Plan) -> Table:
         table = table_of(f"Money, {self.currency}", ["stream", "market"], ["amount"])

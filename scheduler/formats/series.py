@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from enum import Enum
 from functools import cached_property
 from itertools import pairwise
+from pathlib import Path
 from typing import NamedTuple
 
 from scheduler.errors import InvalidFileError
@@ -72,8 +73,14 @@ class Source:
     format: str
     sha256: str
 
-    def __str__(self) -> str:
-        return f"{self.file} ({self.format}, sha256 {self.sha256[:16]})"
+    def of(self, label: Label) -> str:
+        """Which values of it: a text of at most 200 characters that can be printed."""
+        name, what = (_printable(text)[:80] for text in (Path(self.file).name, str(label)))
+        return f"{what} of {name} ({self.format}, sha256 {self.sha256[:16]})"[:200]
+
+
+def _printable(text: str) -> str:
+    return "".join(mark if mark.isprintable() else "?" for mark in text)
 
 
 class Row(NamedTuple):
@@ -108,8 +115,8 @@ class Series:
 
     @property
     def provenance(self) -> str:
-        """Which values of which file these are."""
-        return f"{self.label or 'values'} of {self.source}"
+        """Which values of which file these are, as a request may carry it."""
+        return self.source.of(self.label)
 
     def held_over(self, horizon: Horizon) -> Series:
         """The same values in the intervals of a horizon whose step divides this one."""
@@ -128,6 +135,11 @@ class Column:
     currency_code: str
     rows: tuple[Row, ...]
     source: Source
+
+    @property
+    def provenance(self) -> str:
+        """Which values of which file these are, as a request may carry it."""
+        return self.source.of(self.label)
 
     @cached_property
     def starts_utc(self) -> list[datetime]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import date
 from difflib import get_close_matches
 from enum import Enum
@@ -38,6 +38,7 @@ RULES: Mapping[str, type] = MappingProxyType(
         "rotation_factor": float,
     }
 )
+REQUIRED = ("full_activation_seconds", "hold_minutes", "response", "smallest_bid_kw", "step_kw", "pricing")
 CALENDAR: Mapping[str, type] = MappingProxyType({"block_minutes": int, "gate_closure": str})
 WORDS = ("zones", "names", "title", "result")
 
@@ -124,6 +125,8 @@ def rows_of(text: str, file: str) -> Iterator[DatedProduct]:
         used |= {entry[name][1] for name in figures}
         for zone in entry["zones"]:
             for direction, name in entry["names"].items():
+                if direction not in (member.value for member in Direction):
+                    raise ProductTableError(f"{at}: {direction!r} is no direction")
                 yield _row(f"{zone}/{name}", zone.upper(), Direction(direction), entry, figures, at)
     if unused := set(sources) - used:
         raise ProductTableError(f"{file}: no figure names the sources {', '.join(sorted(unused))}")
@@ -138,6 +141,10 @@ def _figure(name: str, given: Any, sources: Mapping[str, str], at: str) -> tuple
         raise ProductTableError(f"{at}: {name} must be [value, source], a source of the file or {UNSOURCED!r}")
     value, source = given
     if issubclass(kind, Enum):
+        if value not in (member.value for member in kind):
+            raise ProductTableError(
+                f"{at}: {name} must be one of {', '.join(str(m.value) for m in kind)}, is {value!r}"
+            )
         value = kind(value)
     elif type(value) is not kind and not (kind is float and type(value) is int):
         raise ProductTableError(f"{at}: {name} must be {kind.__name__}, is {value!r}")
@@ -148,8 +155,7 @@ def _row(
     name: str, area: str, direction: Direction, entry: Mapping[str, Any], figures: Mapping[str, Any], at: str
 ) -> DatedProduct:
     rules = {rule: value for rule, (value, _) in figures.items() if rule in RULES}
-    required = {field.name for field in fields(Product)} & set(list(RULES)[:6])
-    if missing := required - set(rules):
+    if missing := set(REQUIRED) - set(rules):
         raise ProductTableError(f"{at}: lacks {', '.join(sorted(missing))}")
     product = Product(direction=direction, **rules)
     if violations := tuple(product.violations(name)):

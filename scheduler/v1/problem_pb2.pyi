@@ -1191,19 +1191,23 @@ class ProductRef(_message.Message):
 
     NAME_FIELD_NUMBER: _builtins.int
     DELIVERY_DATE_FIELD_NUMBER: _builtins.int
+    ENERGY_MARKET_ID_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Name of the product, such as de/afrr-up. Required."""
     delivery_date: _builtins.str
-    """Civil day of delivery, YYYY-MM-DD. Required."""
+    """Civil day of delivery, YYYY-MM-DD, one of the horizon's: the rules of that day hold. Required."""
+    energy_market_id: _builtins.str
+    """As in ProductSpec: reserve market whose energy bids these MW also serve. Default: none."""
     def __init__(
         self,
         *,
         name: _builtins.str = ...,
         delivery_date: _builtins.str = ...,
+        energy_market_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["delivery_date", b"delivery_date", "name", b"name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["delivery_date", b"delivery_date", "energy_market_id", b"energy_market_id", "name", b"name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1220,6 +1224,9 @@ class ReserveMarket(_message.Message):
     BLOCKS_FIELD_NUMBER: _builtins.int
     UP_FIELD_NUMBER: _builtins.int
     DOWN_FIELD_NUMBER: _builtins.int
+    PRICE_SOURCE_FIELD_NUMBER: _builtins.int
+    price_source: _builtins.str
+    """Where the prices of the blocks come from, for the record. Default: not stated."""
     @_builtins.property
     def spec(self) -> Global___ProductSpec:
         """Spelled out."""
@@ -1248,10 +1255,11 @@ class ReserveMarket(_message.Message):
         blocks: _abc.Iterable[Global___Block] | None = ...,
         up: Global___Activation | None = ...,
         down: Global___Activation | None = ...,
+        price_source: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["down", b"down", "product", b"product", "ref", b"ref", "spec", b"spec", "up", b"up"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["blocks", b"blocks", "down", b"down", "product", b"product", "ref", b"ref", "spec", b"spec", "up", b"up"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["blocks", b"blocks", "down", b"down", "price_source", b"price_source", "product", b"product", "ref", b"ref", "spec", b"spec", "up", b"up"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_product: _TypeAlias = _typing.Literal["spec", "ref"]  # noqa: Y015
     _WhichOneofArgType_product: _TypeAlias = _typing.Literal["product", b"product"]  # noqa: Y015

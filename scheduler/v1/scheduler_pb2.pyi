@@ -182,6 +182,7 @@ class ScheduleResponse(_message.Message):
     PLAN_FIELD_NUMBER: _builtins.int
     CONFLICT_FIELD_NUMBER: _builtins.int
     NO_PLAN_FIELD_NUMBER: _builtins.int
+    SOURCES_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Id of the request."""
     problem_digest: _builtins.str
@@ -208,6 +209,10 @@ class ScheduleResponse(_message.Message):
     def no_plan(self) -> _plan_pb2.NoPlan:
         """No plan."""
 
+    @_builtins.property
+    def sources(self) -> _containers.RepeatedCompositeFieldContainer[Global___DataSource]:
+        """Where series and rules of products came from, for those fields of the request that say so or name a product."""
+
     def __init__(
         self,
         *,
@@ -219,16 +224,49 @@ class ScheduleResponse(_message.Message):
         plan: _plan_pb2.Plan | None = ...,
         conflict: _plan_pb2.Conflict | None = ...,
         no_plan: _plan_pb2.NoPlan | None = ...,
+        sources: _abc.Iterable[Global___DataSource] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["conflict", b"conflict", "no_plan", b"no_plan", "outcome", b"outcome", "plan", b"plan", "solve", b"solve"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["conflict", b"conflict", "no_plan", b"no_plan", "outcome", b"outcome", "plan", b"plan", "plan_digest", b"plan_digest", "problem_digest", b"problem_digest", "request_id", b"request_id", "solve", b"solve", "versions", b"versions"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["conflict", b"conflict", "no_plan", b"no_plan", "outcome", b"outcome", "plan", b"plan", "plan_digest", b"plan_digest", "problem_digest", b"problem_digest", "request_id", b"request_id", "solve", b"solve", "sources", b"sources", "versions", b"versions"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_outcome: _TypeAlias = _typing.Literal["plan", "conflict", "no_plan"]  # noqa: Y015
     _WhichOneofArgType_outcome: _TypeAlias = _typing.Literal["outcome", b"outcome"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_outcome) -> _WhichOneofReturnType_outcome | None: ...
 
 Global___ScheduleResponse: _TypeAlias = ScheduleResponse  # noqa: Y015
+
+@_typing.final
+class DataSource(_message.Message):
+    """Where the data of a field came from."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FIELD_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
+    UNSOURCED_FIELD_NUMBER: _builtins.int
+    field: _builtins.str
+    """Path of the field, such as problem.markets[0].energy.price_per_mwh."""
+    source: _builtins.str
+    """File, format and checksum, or product and the day from which its rules hold."""
+    @_builtins.property
+    def unsourced(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Figures of a product that no document was read for, such as step_kw: check them before money rests on them."""
+
+    def __init__(
+        self,
+        *,
+        field: _builtins.str = ...,
+        source: _builtins.str = ...,
+        unsourced: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["field", b"field", "source", b"source", "unsourced", b"unsourced"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DataSource: _TypeAlias = DataSource  # noqa: Y015
 
 @_typing.final
 class Version(_message.Message):

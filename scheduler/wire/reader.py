@@ -11,7 +11,7 @@ import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from enum import Enum
 from functools import cached_property
 from itertools import islice
@@ -30,6 +30,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 YEARS = (1970, 2200)
 MOST_SECONDS = int((datetime(YEARS[1] + 1, 1, 1, tzinfo=UTC) - EPOCH).total_seconds())
 MAX_TEXT_LENGTH = 200
+DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 MAX_VALUES_COUNT = 50_000_000  # of all series, modes and moves of a request together, at the horizon's step
 MAX_VIOLATIONS_COUNT = 1000
 STAND_IN_HORIZON = Horizon(EPOCH, 60, 1, "UTC")  # while the request's own is broken
@@ -178,6 +179,18 @@ class Reader:
             self.refuse(f"{path}.{name}", "range", f"must be a whole second, has {stamp.nanos} nanoseconds")
         else:
             return EPOCH + timedelta(seconds=stamp.seconds)
+        return None
+
+    def day(self, pb: Message, name: str, path: str) -> date | None:
+        """A civil day as YYYY-MM-DD that must be given; None after it was refused."""
+        text = self.text(pb, name, path)
+        try:
+            if DAY.fullmatch(text):
+                return date.fromisoformat(text)
+        except ValueError:
+            pass
+        rule, what = ("format", f", is {text!r}") if text else ("required", "")
+        self.refuse(f"{path}.{name}", rule, f"state a civil day as 2026-01-31{what}")
         return None
 
     # What repeats.

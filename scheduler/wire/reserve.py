@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 from scheduler.horizon import Horizon
@@ -9,6 +10,7 @@ from scheduler.markets.block import Award, Bid, Block
 from scheduler.markets.reserve import Activation, ReserveMarket
 from scheduler.problem import Direction, Floats, Stage
 from scheduler.product import Pricing, Product, Response
+from scheduler.products import UnknownProductError, product_of
 from scheduler.v1 import problem_pb2 as v1
 from scheduler.wire.prequalification import DIRECTIONS
 from scheduler.wire.reader import EPOCH, Numbers, Reader, stamp
@@ -26,6 +28,7 @@ def from_pb(
 ) -> ReserveMarket | None:
     """A market for a reserve product; None after its product was refused."""
     product = _product(read, pb, path)
+    read.text(pb, "price_source", path)
     blocks = read.each(pb.blocks, f"{path}.blocks", _block, MAX_BLOCKS_COUNT)
     activation = {
         direction: _activation(read, getattr(pb, direction.value), f"{path}.{direction.value}")
@@ -42,10 +45,34 @@ def _product(read: Reader, pb: v1.ReserveMarket, path: str) -> Product | None:
         case "spec":
             return _spec(read, pb.spec, f"{path}.spec")
         case "ref":
-            read.refuse(f"{path}.ref", "unsupported", "product names are not supported yet: spell out spec")
+            return _ref(read, pb.ref, f"{path}.ref")
         case _:
-            read.refuse(f"{path}.product", "required", "state the rules of the product in spec")
+            read.refuse(f"{path}.product", "required", "name the product in ref, or state its rules in spec")
     return None
+
+
+def _ref(read: Reader, pb: v1.ProductRef, path: str) -> Product | None:
+    """The rules of a product by its name, as they are on its day of delivery."""
+    name = read.text(pb, "name", path)
+    if not name:
+        read.refuse(f"{path}.name", "required", "name a product, such as de/afrr-up")
+    day = read.day(pb, "delivery_date", path)
+    energy_market_id = read.text(pb, "energy_market_id", path)
+    if day is not None and read.horizon is not None and not any(read.horizon.violations("")):
+        first, last = read.horizon.civil_span
+        if not first <= day <= last:
+            message = f"must be a day of the horizon, {first} to {last}, is {day}"
+            read.refuse(f"{path}.delivery_date", "coverage", message)
+            return None
+    if not name or day is None:
+        return None
+    try:
+        rules = product_of(name, day).product
+    except UnknownProductError as error:
+        read.refuse(f"{path}.name", "reference", str(error))
+        return None
+    read.aliases[f"{path.removesuffix('.ref')}.spec.energy_market_id"] = f"{path}.energy_market_id"
+    return replace(rules, energy_market_id=energy_market_id)
 
 
 def _spec(read: Reader, pb: v1.ProductSpec, path: str) -> Product | None:

@@ -19,6 +19,7 @@ from scheduler.wire.options import read_solve, solve_to_pb
 from scheduler.wire.plan import plan_to_pb, read_plan, shortfalls_from_pb, shortfalls_to_pb
 from scheduler.wire.problem import problem_to_pb
 from scheduler.wire.reader import Reader
+from scheduler.wire.sources import sources_of
 
 DISTRIBUTIONS = ("gridflex-scheduler", "pyomo", "highspy")
 
@@ -32,6 +33,7 @@ def schedule_to_pb(
         problem_digest=digest(problem if problem is not None else problem_to_pb(schedule.problem)),
         versions=(v1.Version(name=name, version=version) for name, version in versions()),
         solve=solve_to_pb(schedule.solve),
+        sources=() if problem is None else sources_of(problem),
     )
     plan = None if schedule.plan is None else plan_to_pb(schedule.plan, schedule.problem)
     if plan is not None:

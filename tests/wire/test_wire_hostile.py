@@ -449,11 +449,41 @@ def test_what_needs_no_horizon_is_said_also_where_the_horizon_is_broken(name):
     )
 
 
-def test_product_by_name_is_not_supported_yet():
-    pb = broken(f"{FCR}.reserve.ref", {"name": "de/fcr", "delivery_date": "2026-01-15"})
-    (violation,) = [v for v in violations_of(pb) if v.field == f"{FCR}.reserve.ref"]
-    assert violation.rule == "unsupported"
-    assert violation.message == "product names are not supported yet: spell out spec"
+REF = f"{FCR}.reserve.ref"
+
+
+def with_ref(**fields):
+    return broken(REF, {"name": "de/fcr", "delivery_date": "2026-01-15", **fields})
+
+
+def test_a_product_by_its_name():
+    assert violations_of(with_ref()) == ()
+
+
+@pytest.mark.parametrize(
+    ("fields", "path", "rule", "words"),
+    [
+        ({"name": ""}, "name", "required", "such as de/afrr-up"),
+        ({"name": "de/frc"}, "name", "reference", "there is no product 'de/frc': de/fcr"),
+        ({"delivery_date": ""}, "delivery_date", "required", "state a civil day as 2026-01-31"),
+        ({"delivery_date": "15.01.2026"}, "delivery_date", "format", "is '15.01.2026'"),
+        ({"delivery_date": "2026-02-30"}, "delivery_date", "format", "is '2026-02-30'"),
+        ({"delivery_date": "2019-01-15"}, "delivery_date", "coverage", "must be a day of the horizon"),
+        ({"energy_market_id": "nowhere"}, "energy_market_id", "reference", "there is no other reserve market"),
+    ],
+)
+def test_a_product_that_cannot_be_named_so(fields, path, rule, words):
+    found = [(v.field, v.rule, v.message) for v in violations_of(with_ref(**fields)) if v.field.startswith(REF)]
+    assert [(field, rule) for field, rule, _ in found] == [(f"{REF}.{path}", rule)]
+    assert words in found[0][2]
+
+
+def test_rules_that_begin_later_are_refused():
+    pb = with_ref(name="ercot/ecrs")
+    pb.problem.horizon.time_zone = "Nowhere/Else"
+    put(pb, f"{REF}.delivery_date", "2020-01-15")
+    (violation,) = [v for v in violations_of(pb) if v.field == f"{REF}.name"]
+    assert violation.message == "the rules of ercot/ecrs begin on 2025-12-05: spell them out for 2020-01-15"
 
 
 def test_market_that_names_an_island():
