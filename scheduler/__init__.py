@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from scheduler.client import CallError, Client
     from scheduler.errors import AuditError, InvalidFileError, InvalidRequestError, SchedulerError, Violation
+    from scheduler.formats.registry import read_series
     from scheduler.plan import Plan, Schedule
     from scheduler.problem import Problem
     from scheduler.result import Result, make_plan
@@ -37,11 +38,13 @@ __all__ = [
     "Violation",
     "__version__",
     "make_plan",
+    "read_series",
 ]
 
 _HOMES = {
     "client": ("CallError", "Client"),
     "errors": ("AuditError", "InvalidFileError", "InvalidRequestError", "SchedulerError", "Violation"),
+    "formats.registry": ("read_series",),
     "plan": ("Plan", "Schedule"),
     "problem": ("Problem",),
     "result": ("Result", "make_plan"),

@@ -16,6 +16,7 @@ from scheduler.formats.series import Source
 MAX_FILE_BYTES = 64 * 2**20
 MAX_UNPACKED_BYTES = 128 * 2**20
 MAX_PARTS_COUNT = 1_000
+WORKBOOK_PART = "xl/workbook.xml"
 ZIP_MAGIC, PARQUET_MAGIC = b"PK\x03\x04", b"PAR1"
 
 Cell = str | float | bool | datetime | None
@@ -109,7 +110,7 @@ class Content:
     @cached_property
     def workbook(self) -> dict[str, tuple[Line, ...]]:
         """The sheets of a workbook by name; none where it is no workbook."""
-        if not self.is_zip or "xl/workbook.xml" not in self.parts:
+        if not self.is_zip or WORKBOOK_PART not in self.parts:
             return {}
         from scheduler.formats.workbook import sheets_of  # openpyxl takes its time
 

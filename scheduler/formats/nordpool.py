@@ -1,17 +1,22 @@
-"""Day-ahead prices of the Nord Pool portal as CSV, a column for each area, with times of Central Europe (facts C2)."""
+"""Day-ahead prices of the Nord Pool portal, a column for each area, with times of Central Europe (facts C2).
+
+CSV or workbook, with a header of one row (``SE3 Price (EUR)``) or of two (``SE3`` above ``Price (EUR)``).
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
+from itertools import zip_longest
 
+from scheduler.errors import InvalidFileError
 from scheduler.formats.content import Content, Line
 from scheduler.formats.local_time import Stamp, instants, minutes_until
 from scheduler.formats.series import Label, Points, Quantity, Row, SeriesFile
 from scheduler.formats.sheet import Sheet, csv_lines, decimal_mark, sheet_of, shown
 
-NAME = "Nord Pool portal, CSV"
+NAME = "Nord Pool portal, CSV or XLSX"
 ZONE = "Europe/Oslo"
 BEGIN, END = "Delivery Start (CET)", "Delivery End (CET)"
 COLUMN = re.compile(r"(?P<area>[A-Z][A-Z0-9-]*) Price \((?P<currency>[A-Z]{3})\)")
@@ -22,13 +27,16 @@ ABSENT = ("", "-")
 
 def recognises(content: Content) -> bool:
     """Whether it looks like one."""
-    return content.first_line.replace('"', "").startswith(BEGIN)
+    return bool(_sheets(content)) if content.is_zip else content.first_line.replace('"', "").startswith(BEGIN)
+
+
+def _sheets(content: Content) -> list[str]:
+    return [name for name, lines in content.workbook.items() if lines and lines[0].cells[0] == BEGIN]
 
 
 def read(content: Content) -> SeriesFile:
     """All prices."""
-    lines = csv_lines(content, ";" if ";" in content.first_line else ",")
-    sheet = sheet_of(content.source(NAME), lines)
+    sheet = sheet_of(content.source(NAME), _one_header(_lines(content)))
     columns = list(_columns(sheet))
     if not columns:
         raise sheet.wrong(1, f"has no column of prices such as SE3 Price (EUR), is {shown(', '.join(sheet.header))}")
@@ -49,6 +57,24 @@ def read(content: Content) -> SeriesFile:
     return points.file(in_order=True)
 
 
+def _lines(content: Content) -> Sequence[Line]:
+    if not content.is_zip:
+        return csv_lines(content, ";" if ";" in content.first_line else ",")
+    names = _sheets(content)
+    if len(names) != 1:
+        raise InvalidFileError(f"{content.name}: has several sheets of prices: {', '.join(names)}")
+    return content.workbook[names[0]]
+
+
+def _one_header(lines: Sequence[Line]) -> Sequence[Line]:
+    """The lines with the two rows of a header made one; others as they are."""
+    if len(lines) < 2 or any(cell not in (None, "") for cell in lines[1].cells[:2]):
+        return lines
+    above, below = (tuple(str(cell or "").strip() for cell in line.cells) for line in lines[:2])
+    names = tuple(f"{upper} {lower}".strip() for upper, lower in zip_longest(above, below, fillvalue=""))
+    return [Line(lines[0].number, names), *lines[2:]]
+
+
 def _columns(sheet: Sheet) -> Iterator[tuple[int, Label, str]]:
     for place, name in enumerate(sheet.header):
         if name in (BEGIN, END):
@@ -61,6 +87,9 @@ def _columns(sheet: Sheet) -> Iterator[tuple[int, Label, str]]:
 
 
 def _time(sheet: Sheet, line: Line, place: int) -> datetime:
+    cell = line.cells[place]
+    if isinstance(cell, datetime) and not cell.second:
+        return cell
     text = sheet.text(line, place)
     try:
         if found := TIME.fullmatch(text):

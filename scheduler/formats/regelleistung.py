@@ -93,7 +93,8 @@ def _columns(sheet: Sheet) -> Iterator[PriceColumn]:
             continue
         found = PRICE.fullmatch(name)
         if found is None or found["unit"] not in (PER_BLOCK, PER_HOUR):
-            raise sheet.wrong(1, f"the unit of {shown(name)} is not known: {PER_BLOCK} or {PER_HOUR} is expected")
+            words = f"is no price of an area by {PER_BLOCK} or {PER_HOUR}: an overview of results is expected"
+            raise sheet.wrong(1, f"{shown(name)} {words}")
         area = AREAS.get(found["area"], found["area"])
         yield PriceColumn(place, area, KINDS[found["kind"]], found["unit"] == PER_BLOCK)
 

@@ -28,7 +28,7 @@ from scheduler.formats import (
     tidy_parquet,
     tidy_workbook,
 )
-from scheduler.formats.content import Content
+from scheduler.formats.content import WORKBOOK_PART, Content
 from scheduler.formats.series import SeriesFile
 
 
@@ -67,7 +67,21 @@ def read_series(path: Path) -> SeriesFile:
 
 def read_content(content: Content) -> SeriesFile:
     """The same, of a file's bytes."""
+    content = _unpacked(content)
     return reader_of(content).read(content)
+
+
+def _unpacked(content: Content) -> Content:
+    """The one file of an archive, as platforms send them; workbooks and other files as they are."""
+    if not content.is_zip or WORKBOOK_PART in content.parts:
+        return content
+    names = [name for name in content.parts if not name.endswith("/")]
+    if len(names) != 1:
+        raise InvalidFileError(f"{content.name}: is an archive of {len(names)} files: unpack it and name one of them")
+    inner = Content(f"{content.name}/{names[0]}", content.parts[names[0]])
+    if inner.is_zip:
+        raise InvalidFileError(f"{inner.name}: is an archive in an archive: unpack it")
+    return inner
 
 
 def reader_of(content: Content) -> SeriesReader:

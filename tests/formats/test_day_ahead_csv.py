@@ -1,7 +1,7 @@
 """Day-ahead prices of web pages and APIs: ENTSO-E's export, SMARD, Nord Pool, energy-charts."""
 
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from samples import (
@@ -20,6 +20,7 @@ from samples import (
     utc,
     values,
 )
+from test_regelleistung import workbook_of
 
 from scheduler.errors import InvalidFileError
 
@@ -192,6 +193,22 @@ def test_nordpool(day, minutes, mark):
     file = file_of(nordpool(day, minutes, mark))
     assert [column.label.name for column in file.columns] == ["SE3", "DE-LU"]
     assert (starts(named(file, "SE3")), values(named(file, "SE3"))) == expected(day, minutes)
+
+
+@EVERY_DAY
+@pytest.mark.parametrize("as_text", [True, False])
+def test_nordpool_with_two_rows_of_header(day, as_text):
+    lines = [line.split(";")[:4] for line in nordpool(day).splitlines()]
+    lines[:1] = [["Delivery Start (CET)", "Delivery End (CET)", "SE3", "GER"], ["", "", "Price (EUR)", "Price (EUR)"]]
+    csv_text = "".join(";".join(line) + "\n" for line in lines)
+    rows = [[cell or None for cell in line[:2]] + line[2:] for line in lines]
+    if not as_text:
+        form = "%d.%m.%Y %H:%M:%S"
+        rows[2:] = [[*(datetime.strptime(t, form) for t in line[:2]), *map(float, line[2:])] for line in lines[2:]]
+    for data in (csv_text, workbook_of(rows[0], rows[1:])):
+        file = file_of(data)
+        assert [column.label.name for column in file.columns] == ["SE3", "DE-LU"]
+        assert (starts(named(file, "SE3")), values(named(file, "SE3"))) == expected(day, 15)
 
 
 # ---- energy-charts --------------------------------------------------------------------------------------------------

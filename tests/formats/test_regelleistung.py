@@ -147,7 +147,7 @@ def test_only_the_sheet_of_results_is_read():
 @pytest.mark.parametrize(
     ("before", "after", "message"),
     [
-        ("(EUR/MW)/h", "EUR/MWh", "the unit of .* is not known"),
+        ("(EUR/MW)/h", "EUR/MWh", "is no price of an area by EUR/MW"),
         ("2026-06-14;2026-06-14;", "2026-06-14;2026-06-15;", "DATE_TO is another day"),
         ("2026-06-14;2026-06-14;", "2026-06-31;2026-06-31;", "DATE_FROM must be a day"),
         (";aFRR;", ";xFRR;", "TYPE_OF_RESERVES must be one of"),
@@ -225,12 +225,29 @@ def test_entities_in_a_workbook_are_refused(encoding):
         file_of(data.getvalue())
 
 
-def test_an_archive_that_is_no_workbook():
+def zipped(**files):
     data = io.BytesIO()
     with zipfile.ZipFile(data, "w") as archive:
-        archive.writestr("prices.csv", b"utc_start,zone,price_eur_per_mwh\n")
-    with pytest.raises(InvalidFileError, match="none of the known formats"):
-        file_of(data.getvalue())
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return data.getvalue()
+
+
+def test_the_one_file_of_an_archive_is_read():
+    text = csv_of(AFRR_HEADER, afrr_rows(ORDINARY))
+    file = file_of(zipped(results=text))
+    assert file.name == "sample/results" and len(file.columns) == 6
+    with pytest.raises(InvalidFileError, match=r"sample/results:2: .* must be a finite number"):
+        file_of(zipped(results=text.replace("7,0", "x", 1)))
+    with pytest.raises(InvalidFileError, match="is an archive of 2 files"):
+        file_of(zipped(a=text, b=text))
+    with pytest.raises(InvalidFileError, match="is an archive in an archive"):
+        file_of(zipped(a=zipped(results=text)))
+    with pytest.raises(InvalidFileError, match="sample/a: looks like none of the known formats"):
+        file_of(zipped(a="nothing"))
+
+
+def test_a_workbook_that_is_none():
     data = io.BytesIO()
     with zipfile.ZipFile(data, "w") as archive:
         archive.writestr("xl/workbook.xml", b"<workbook/>")

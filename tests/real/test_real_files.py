@@ -6,8 +6,10 @@ from datetime import date, datetime, timedelta
 import pytest
 
 from scheduler.errors import InvalidFileError
+from scheduler.formats.into_request import put_prices
 from scheduler.formats.registry import read_series
 from scheduler.formats.series import Column, Quantity
+from scheduler.wire.request import schedule_request_from_pb
 from tools import real_days
 
 RAW = real_days.DATA / "raw"
@@ -103,6 +105,24 @@ def test_a_result_file_of_regelleistung():
         utc("2025-12-31T23:00Z") + timedelta(hours=4 * i) for i in range(6)
     ]
     assert (column.rows[0].value, named(file, "AT aFRR up average").rows[0].value) == (4.61, 1.21)
+
+
+def test_a_result_file_prices_a_product_by_its_name():
+    request = real_days.request(
+        "2026-01-01",
+        grid := real_days.grid_of(date(2026, 1, 1), "Europe/Berlin", 15),
+        real_days.ours(grid, real_days.DE_LU),
+        [real_days.energy(grid, 50.0)],
+        hashprice=40,
+        pool_fee=0.02,
+    )
+    market = request.problem.markets.add(id="afrr-up", reserve={"ref": {"name": "de/afrr-up"}}, open={})
+    market.reserve.ref.delivery_date = "2026-01-01"
+    put_prices(request, RAW / "RESULT_OVERVIEW_CAPACITY_aFRR_2026-01-01.xlsx")
+    prices = [block.capacity_price_per_mw_h for block in market.reserve.blocks]
+    assert len(prices) == 6 and prices[0] == 4.61
+    _, problem, _ = schedule_request_from_pb(request)
+    assert [block.price_per_mw_h for block in problem.markets[1].blocks] == prices
 
 
 @pytest.mark.parametrize(("day", "count"), [(date(2023, 3, 26), 23), (date(2023, 10, 29), 25), (date(2023, 7, 2), 24)])
