@@ -1,6 +1,6 @@
 """Measures how long files take to read: a year of hourly and a quarter of quarter-hourly prices, in every format.
 
-python -m bench.readers
+python -m bench.readers     these alone; `make bench` prints them too
 
 The bar is a second each. Files are of our own making and hold the same prices; detection is part of the time.
 """
@@ -31,7 +31,7 @@ Prices = list[tuple[datetime, datetime, float]]
 def main() -> int:
     """Prints a line for each format and span; fails where one is over the bar."""
     slow = 0
-    for figure in figures(Patience()):
+    for figure in reader_figures(Patience()):
         slow += float(figure.value) > BAR_SECONDS
         print(figure)
     for figure in versions():
@@ -39,7 +39,7 @@ def main() -> int:
     return 1 if slow else 0
 
 
-def figures(patience: Patience) -> Iterator[Figure]:
+def reader_figures(patience: Patience) -> Iterator[Figure]:
     """Seconds to read each file."""
     for span, (minutes, count) in SPANS.items():
         given = prices(minutes, count)

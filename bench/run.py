@@ -91,7 +91,9 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
     limit_seconds = args.plain_limit or (60.0 if args.quick else 600.0)
     patience = Patience(1 if args.quick else 5, limit_seconds)
-    figures = [*help_figures(patience)]
+    from bench.readers import reader_figures  # it takes its Figure from here
+
+    figures = [*help_figures(patience), *reader_figures(patience)]
     for size in args.sizes:
         _say(f"{size} ...")
         _, problem, _ = schedule_request_from_pb(SIZES[size]())

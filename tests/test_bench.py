@@ -31,6 +31,6 @@ def test_what_takes_long_is_run_once(monkeypatch, long_seconds, runs_count):
 
 def test_readers_give_a_figure_for_each_format_and_span(monkeypatch):
     monkeypatch.setattr(readers, "SPANS", {"a day": (15, 96)})
-    figures = list(readers.figures(Patience(runs_count=1)))
+    figures = list(readers.reader_figures(Patience(runs_count=1)))
     assert [figure.name for figure in figures] == [f"read {name}" for name in readers.WRITERS]
     assert all(0 <= float(figure.value) < 5 and figure.unit == "s" for figure in figures)

@@ -1,8 +1,8 @@
 """Puts the prices of a file, of whatever format, into the markets of a request, and notes in it where they are from.
 
-Day-ahead prices go to the energy markets, prices of capacity to the reserve markets whose product is named, prices of
-imbalance to the energy markets that settle a deviation. What is put there is said; a file of which nothing fits is
-refused.
+Day-ahead prices go to the energy markets, prices of capacity and of activated energy to the reserve markets whose
+product is named, prices of imbalance to the energy markets that settle a deviation. What is put there is said; a file
+of which nothing fits is refused.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from scheduler.formats.registry import read_series
 from scheduler.formats.series import Column, Label, Quantity, Row, SeriesFile
 from scheduler.formats.zones import zone_name
 from scheduler.horizon import Horizon
+from scheduler.problem import Direction
 from scheduler.product import Pricing
 from scheduler.products import DatedProduct, UnknownProductError, product_of
 
@@ -109,6 +110,33 @@ def _put_capacity(problem: problem_pb2.Problem, horizon: Horizon, file: SeriesFi
             yield f"problem.markets[{m}].reserve.blocks: {count} prices of {column.label.name} from {file.name}"
 
 
+def _put_activated(problem: problem_pb2.Problem, horizon: Horizon, file: SeriesFile, wanted_zone: str) -> Iterator[str]:
+    """Into what reserve markets expect of calls. The request counts money received: a price down changes its sign."""
+    for m, market in enumerate(problem.markets):
+        row = _row_of(market)
+        for direction in () if row is None else row.product.direction.parts:
+            assert row is not None
+            columns = [
+                column
+                for column in file.of(Quantity.ACTIVATED_PRICE)
+                if (column.label.product, column.label.direction) == (row.activated, direction)
+                and (column.label.area == row.area or column.label.area.startswith(f"{row.area}-"))
+                and wanted_zone in ("", column.label.area, column.label.name)
+            ]
+            is_up = direction is Direction.UP
+            if not columns or not market.reserve.HasField("up" if is_up else "down"):
+                continue
+            if len(columns) > 1:
+                names = ", ".join(column.label.name for column in columns)
+                raise InvalidFileError(f"{file.name}: holds several prices for {row.name}: name one of {names}")
+            series = (market.reserve.up if is_up else market.reserve.down).price_per_mwh
+            field = f"problem.markets[{m}].reserve.{direction.value}.price_per_mwh"
+            said = _put_series(problem, series, field, columns[0], horizon)
+            if not is_up:
+                series.values[:] = [-value for value in series.values]
+            yield said
+
+
 def _row_of(market: problem_pb2.Market) -> DatedProduct | None:
     """The product that a market names; None where it names none that is known: who validates says so."""
     ref = market.reserve.ref
@@ -170,5 +198,6 @@ def _check_currency(problem: problem_pb2.Problem, column: Column) -> None:
 PUTS: dict[Quantity, Callable[[problem_pb2.Problem, Horizon, SeriesFile, str], Iterator[str]]] = {
     Quantity.DAY_AHEAD_PRICE: _put_day_ahead,
     Quantity.CAPACITY_PRICE: _put_capacity,
+    Quantity.ACTIVATED_PRICE: _put_activated,
     Quantity.IMBALANCE_PRICE: _put_imbalance,
 }

@@ -150,11 +150,6 @@ class Column:
         """The values for a horizon: coarser ones held, finer ones as they are, if permitted."""
         found = self.between(horizon.start_utc, horizon.end_utc)
         if found.step_minutes >= horizon.step_minutes:
-            if found.step_minutes % horizon.step_minutes:
-                raise InvalidFileError(
-                    f"{self.source.file}: has values for every {found.step_minutes} minutes, "
-                    f"no multiple of the horizon's {horizon.step_minutes}"
-                )
             return found.held_over(horizon)
         if not mean_of_finer:
             raise InvalidFileError(
@@ -178,7 +173,8 @@ class Column:
         step = step_minutes * ONE_MINUTE
         for row in found:
             if step_minutes not in STEPS_MINUTES or row.minutes % step_minutes:
-                raise self._wrong(row, f"holds for {row.minutes} minutes, others for {step_minutes}")
+                known = ", ".join(map(str, STEPS_MINUTES))
+                raise self._wrong(row, f"holds for {row.minutes} minutes: a series has steps of one of {known}")
             if row.start_utc.timestamp() % step.total_seconds():
                 raise self._wrong(row, f"is no multiple of the step, {step}")
         for before, row in pairwise(found):

@@ -40,7 +40,7 @@ RULES: Mapping[str, type] = MappingProxyType(
 )
 REQUIRED = ("full_activation_seconds", "hold_minutes", "response", "smallest_bid_kw", "step_kw", "pricing")
 CALENDAR: Mapping[str, type] = MappingProxyType({"block_minutes": int, "gate_closure": str})
-WORDS = ("zones", "names", "title", "result")
+WORDS = ("zones", "names", "title", "result", "activated")
 
 
 class ProductTableError(SchedulerError):
@@ -55,7 +55,8 @@ class UnknownProductError(SchedulerError):
 class DatedProduct:
     """A product and its rules from a day on.
 
-    area, result: how files of results name it (`scheduler.formats.series.Label`); no result: no file known does.
+    area, result, activated: how files name it (`scheduler.formats.series.Label`) that hold results of capacity, and
+    prices of activated energy; empty: no file known does.
     block_minutes: what is bought as one, on a day without a clock change. gate_closure: local time, for the record.
     figures: value and source of every figure by its name, valid_from among them.
     """
@@ -66,6 +67,7 @@ class DatedProduct:
     product: Product
     area: str
     result: str
+    activated: str
     block_minutes: int
     gate_closure: str
     figures: Mapping[str, tuple[object, str]]
@@ -167,6 +169,7 @@ def _row(
         product=product,
         area=area,
         result=entry.get("result", ""),
+        activated=entry.get("activated", ""),
         block_minutes=figures["block_minutes"][0],
         gate_closure=figures["gate_closure"][0] if "gate_closure" in figures else "",
         figures=MappingProxyType(dict(figures)),

