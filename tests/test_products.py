@@ -3,6 +3,7 @@
 from datetime import date
 
 import pytest
+from builders import tiny_request_pb
 
 from scheduler.formats import ercot, mimer, neso_eac, regelleistung
 from scheduler.problem import Direction
@@ -17,6 +18,8 @@ from scheduler.products import (
     products,
     rows_of,
 )
+from scheduler.wire.problem import problem_to_pb
+from scheduler.wire.request import schedule_request_from_pb
 
 DAY = date(2026, 11, 23)
 WANTED = {
@@ -33,6 +36,18 @@ ROWS = [row for rows in products().values() for row in rows]
 @pytest.mark.parametrize("name", [f"{zone}/{name}" for zone, names in WANTED.items() for name in names.split()])
 def test_what_a_desk_bids_into_can_be_named(name):
     assert product_of(name, DAY).name == name
+
+
+@pytest.mark.parametrize("name", products())
+def test_a_request_can_name_every_product(name):
+    request = tiny_request_pb()
+    market = request.problem.markets.add(id="r", open={})
+    market.reserve.ref.name, market.reserve.ref.delivery_date = name, "2026-01-15"
+    _, problem, _ = schedule_request_from_pb(request)
+    assert problem.markets[1].product == product_of(name, date(2026, 1, 15)).product
+    spelled = problem_to_pb(problem).markets[1].reserve.spec
+    request.problem.markets[1].reserve.spec.CopyFrom(spelled)
+    assert schedule_request_from_pb(request)[1].markets[1].product == problem.markets[1].product
 
 
 @pytest.mark.parametrize("row", ROWS, ids=str)

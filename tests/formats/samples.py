@@ -94,7 +94,7 @@ def publication(series: str, version: str = "7:3") -> str:
     )
 
 
-def activated(series: Sequence[tuple[str, str, str]], *, area: str = "10YDE-VE-------2", category: str = "A06") -> str:
+def activated(series: Sequence[tuple[str, str, str]], *, area: str = "10YDE-VE-------2") -> str:
     """A document of activated prices: business type, direction and Periods of each TimeSeries."""
     space = "urn:iec62325.351:tc57wg16:451-6:balancingdocument:4:1"
     parts = "".join(
