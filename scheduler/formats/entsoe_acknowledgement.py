@@ -8,7 +8,7 @@ from scheduler.formats.entsoe_document import Document, root_name
 from scheduler.formats.series import SeriesFile
 from scheduler.formats.xml_tree import tree
 
-NAME = "ENTSO-E acknowledgement"
+NAME = "ENTSO-E acknowledgement (there is no data)"
 ROOT = "Acknowledgement_MarketDocument"
 
 

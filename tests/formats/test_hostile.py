@@ -32,6 +32,7 @@ from test_regelleistung import AFRR_HEADER, FCR_HEADER, afrr_rows, csv_of, fcr_r
 from test_reserve_csv import ercot_dam, ercot_mcpc, imbalance, mimer, neso, rebap
 
 from scheduler.errors import InvalidFileError
+from scheduler.formats import entsoe_acknowledgement
 from scheduler.formats.content import Content
 from scheduler.formats.registry import READERS, reader_of
 from scheduler.formats.series import Label, SeriesFile
@@ -120,7 +121,7 @@ def is_part(found: Values | None, whole: Values) -> bool:
 def test_every_reader_has_a_sample_that_it_alone_recognises():
     names = {reader_of(Content("sample", text_of(name, MARCH).encode())).NAME for name in TEXTS}
     names |= {reader_of(Content("sample", binary_of(name))).NAME for name in BINARIES}
-    assert names | {"ENTSO-E acknowledgement"} == {reader.NAME for reader in READERS}
+    assert names | {entsoe_acknowledgement.NAME} == {reader.NAME for reader in READERS}
 
 
 @pytest.mark.parametrize("name", TEXTS)
