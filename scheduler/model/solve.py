@@ -125,6 +125,14 @@ class Solver:
         )
         self._columns += count
 
+    def add_empty_rows(self, lower: Floats, upper: Floats) -> None:
+        """More rows, that columns to come will name."""
+        nothing = np.zeros(0)
+        starts = np.zeros(len(lower), dtype=np.int32)
+        self._demand(
+            self._highs.addRows(len(lower), lower, upper, 0, starts, nothing.astype(np.int32), nothing), "adding rows"
+        )
+
     def go_on_from_basis(self) -> None:
         """From now on the primal simplex method, from the last basis: for solves after new columns and new costs."""
         self._set("simplex_strategy", PRIMAL_SIMPLEX)

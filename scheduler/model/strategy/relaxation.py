@@ -108,10 +108,9 @@ class Relaxation:
         self.used |= answer.used
         self.bound = self._weak_duality.of(answer.duals)
         if self._master is None:
-            self._master = _Master(self.matrix, self._boxed, np.flatnonzero(self.used), self._center, self._box)
-        else:
-            self._master.go_on(np.flatnonzero(self.used), self._center, self._box)
+            self._master = _Master(self.matrix, self._blocks.shared_rows, self._boxed, self._center, self._box)
         for _ in range(TURNS_COUNT):
+            self._master.go_on(np.flatnonzero(self.used), self._center, self._box)
             prices, money, off_balance_mw = self._master.solve(self._clock)
             answer = self._blocks.answer(prices, self._clock)
             self.used |= answer.used
@@ -124,7 +123,6 @@ class Relaxation:
                 self._box *= NARROWER
             if self.bound - money <= rel_gap * abs(money) and off_balance_mw <= OFF_BALANCE_MW:
                 break
-            self._master.go_on(np.flatnonzero(self.used), self._center, self._box)
         else:
             raise SolverError("the relaxation did not converge")
         self.money = money
@@ -132,39 +130,57 @@ class Relaxation:
 
 
 class _Master:
-    """The relaxation restricted to some columns, with prices of the boxed rows held near a center."""
+    """The relaxation restricted to some columns, with prices of the boxed rows held near a center.
 
-    def __init__(self, matrix: Matrix, boxed: Indices, columns: Indices, center: Floats, box: float) -> None:
-        self._matrix, self._boxed, self._columns = matrix, boxed, columns
+    Rows that none of its columns names are left out: most of them, and each makes every step of the simplex method
+    dearer.
+    """
+
+    def __init__(self, matrix: Matrix, shared: Indices, boxed: Indices, center: Floats, box: float) -> None:
+        self._matrix, self._boxed = matrix, boxed
+        self._columns = np.zeros(0, dtype=np.int64)
+        self._rows = shared  # of the whole, in the order of the master's
+        self._row_of = np.full(matrix.matrix.shape[0], -1, dtype=np.int64)
+        self._row_of[shared] = np.arange(len(shared))
         count = len(boxed)
-        shape = (matrix.matrix.shape[0], count)
-        more = csc_array((np.ones(count), (boxed, np.arange(count))), shape=shape)
-        part = matrix.part(columns)
-        zeros, infinite = np.zeros(2 * count), np.full(2 * count, np.inf)
-        whole = replace(
-            part,
-            matrix=csc_array(hstack([more, -more, part.matrix])),
-            lower=np.concatenate([zeros, part.lower]),
-            upper=np.concatenate([infinite, part.upper]),
+        more = csc_array((np.ones(count), (self._row_of[boxed], np.arange(count))), shape=(len(shared), count))
+        nothing = matrix.part(self._columns, shared)
+        free = replace(
+            nothing,
+            matrix=csc_array(hstack([more, -more])),
+            lower=np.zeros(2 * count),
+            upper=np.full(2 * count, np.inf),
         )
-        self._solver = Solver(whole, relaxed=True)
-        self._set_costs(center, box)
+        self._solver = Solver(free, relaxed=True)
         self._values = np.zeros(0)
-
-    def _set_costs(self, center: Floats, box: float) -> None:
-        low, high = center[self._boxed] - box, center[self._boxed] + box
-        costs = np.concatenate([low, -high, self._matrix.money[self._columns]])
-        self._solver.set_costs(costs, self._matrix.constant, maximise=True)
+        self._solved = False
+        self._center, self._box = center, box
 
     def go_on(self, columns: Indices, center: Floats, box: float) -> None:
         """More columns, another box."""
+        self._center, self._box = center, box
         new = np.setdiff1d(columns, self._columns, assume_unique=True)
         if len(new):
-            part = self._matrix.part(new)
-            self._solver.add_columns(part.matrix, part.money, part.lower, part.upper)
+            self._add(self._matrix.part(new))
             self._columns = np.concatenate([self._columns, new])
-        self._set_costs(center, box)
-        self._solver.go_on_from_basis()
+        low, high = center[self._boxed] - box, center[self._boxed] + box
+        costs = np.concatenate([low, -high, self._matrix.money[self._columns]])
+        self._solver.set_costs(costs, self._matrix.constant, maximise=True)
+        if self._solved:
+            self._solver.go_on_from_basis()
+
+    def _add(self, part: Matrix) -> None:
+        touched = np.unique(part.matrix.indices).astype(np.int64)
+        rows = touched[self._row_of[touched] < 0]
+        self._row_of[rows] = len(self._rows) + np.arange(len(rows))
+        self._rows = np.concatenate([self._rows, rows])
+        self._solver.add_empty_rows(self._matrix.row_lower[rows], self._matrix.row_upper[rows])
+        entries = part.matrix
+        columns = csc_array(
+            (entries.data, self._row_of[entries.indices], entries.indptr), shape=(len(self._rows), entries.shape[1])
+        )
+        columns.sort_indices()
+        self._solver.add_columns(columns, part.money, part.lower, part.upper)
 
     def set_bounds(self, columns: Indices, lower: Floats, upper: Floats) -> None:
         """Bounds of some columns, of those too that are not there yet."""
@@ -180,10 +196,13 @@ class _Master:
         result = self._solver.solve(rel_gap=0.0, abs_gap=0.0, seconds=clock.left_seconds)
         if result.outcome is not Outcome.OPTIMAL:
             raise SolverError("the restricted relaxation was not solved")
+        self._solved = True
         x, money = self._solver.point()
         count = 2 * len(self._boxed)
         self._values = x[count:]
-        return self._solver.duals(), money, float(x[:count].sum())
+        prices = np.zeros(len(self._row_of))
+        prices[self._rows] = self._solver.duals()
+        return prices, money, float(x[:count].sum())
 
     def x(self) -> Floats:
         """[columns of the whole]"""
