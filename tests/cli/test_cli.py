@@ -15,6 +15,7 @@ from builders import START, tiny_request_pb
 
 import scheduler
 from scheduler import cli
+from scheduler.cli import outputs, work
 from scheduler.server import workers
 from scheduler.v1 import scheduler_pb2 as pb
 from scheduler.wire.json import message_from_json, response_to_json
@@ -34,7 +35,7 @@ def request_path(tmp_path):
 @pytest.fixture(scope="module")
 def answer():
     """What a worker answers to the tiny request."""
-    return pb.ScheduleResponse.FromString(cli._answered("schedule", tiny_request_pb().SerializeToString()))
+    return pb.ScheduleResponse.FromString(work.answered("schedule", tiny_request_pb().SerializeToString()))
 
 
 @pytest.fixture
@@ -42,7 +43,7 @@ def answered(monkeypatch):
     """Sets the answer of the worker."""
 
     def set_answer(message):
-        monkeypatch.setattr(cli, "_answered", lambda verb, payload, progress=None: message.SerializeToString())
+        monkeypatch.setattr(work, "answered", lambda verb, payload, progress=None: message.SerializeToString())
 
     return set_answer
 
@@ -103,7 +104,7 @@ def test_standard_input(request_path):
 
 def test_options_replace_those_of_the_request(request_path, monkeypatch):
     seen = []
-    monkeypatch.setattr(cli, "_answered", lambda verb, payload, progress: seen.append(payload) or b"")
+    monkeypatch.setattr(work, "answered", lambda verb, payload, progress: seen.append(payload) or b"")
     words = ["--strategy", "plain", "--time-limit", "7", "--gap", "0", "--seed", "3", "--no-counterfactuals"]
     assert cli.main(["plan", str(request_path), "--quiet", *words]) == 1, "an empty answer is none"
     options = pb.ScheduleRequest.FromString(seen[0]).options
@@ -228,8 +229,8 @@ def test_nothing_is_left_where_no_plan_was_made(tmp_path, answered, request_path
     answered(pb.ScheduleResponse())
     kept, new = tmp_path / "kept.json", tmp_path / "new.json"
     kept.write_text("old")
-    cli._check_output(cli.build_parser().parse_args(["plan", "x", "-o", str(kept)]))
-    cli._check_output(cli.build_parser().parse_args(["plan", "x", "-o", str(new)]))
+    outputs.check_output(cli.build_parser().parse_args(["plan", "x", "-o", str(kept)]))
+    outputs.check_output(cli.build_parser().parse_args(["plan", "x", "-o", str(new)]))
     assert kept.read_text() == "old"
     assert not new.exists()
 
@@ -307,7 +308,7 @@ def test_a_fault_of_ours_is_no_plan(request_path, capsys, monkeypatch):
         def fails(verb, payload, progress, error=error):
             raise error
 
-        monkeypatch.setattr(cli, "_answered", fails)
+        monkeypatch.setattr(work, "answered", fails)
         assert cli.main(["plan", str(request_path), "--quiet"]) == code
         assert str(error) in capsys.readouterr().err
 

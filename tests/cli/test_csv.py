@@ -11,6 +11,7 @@ import pytest
 from builders import tiny_request_pb
 
 from scheduler import Result, cli, make_plan
+from scheduler.cli import work
 from scheduler.plan import Schedule, Solve, StopReason
 from scheduler.tables import Tables
 from scheduler.wire.json import response_to_json
@@ -34,7 +35,7 @@ def answered(monkeypatch):
 
     def set_answer(result):
         payload = result.response.SerializeToString()
-        monkeypatch.setattr(cli, "_answered", lambda verb, request, progress: asked.append(verb) or payload)
+        monkeypatch.setattr(work, "answered", lambda verb, request, progress: asked.append(verb) or payload)
         return asked
 
     return set_answer

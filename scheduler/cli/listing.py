@@ -1,18 +1,17 @@
-"""What the command line lists: formats of files, and the product table with the source of every figure."""
+"""scheduler formats, scheduler products: formats of files, and the product table with the source of every figure."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from enum import Enum
 
+from scheduler.cli.arguments import OK, AddCommand
 from scheduler.errors import InvalidFileError
 
-Command = Callable[[str, Callable[[argparse.Namespace], int], str], argparse.ArgumentParser]
 
-
-def add_listings(command: Command) -> None:
-    """Adds the commands that list."""
+def add(command: AddCommand) -> None:
+    """The commands."""
     command("formats", _formats, "list the formats of files that --prices reads")
     products = command("products", _products, "list the reserve products that a request can name, and their rules")
     products.add_argument("names", metavar="NAME", nargs="*", help="show all figures of these, with their sources")
@@ -23,13 +22,13 @@ def _formats(args: argparse.Namespace) -> int:
 
     for reader in READERS:
         print(reader.NAME)
-    return 0
+    return OK
 
 
 def _products(args: argparse.Namespace) -> int:
     for line in _figures_of(args.names) if args.names else _names():
         print(line)
-    return 0
+    return OK
 
 
 def _names() -> Iterator[str]:

@@ -1,0 +1,66 @@
+"""What commands write and print."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from scheduler.cli.arguments import CONFLICT, FAILED, NO_PLAN, OK
+from scheduler.errors import SchedulerError
+
+if TYPE_CHECKING:
+    from google.protobuf.message import Message
+
+    from scheduler.v1 import scheduler_pb2 as pb
+
+
+def shown(request: pb.ScheduleRequest, answer: pb.ScheduleResponse, args: argparse.Namespace) -> int:
+    """Writes and prints an answer. Returns its exit code."""
+    from scheduler.report import print_report
+
+    if args.output:
+        Path(args.output).write_text(json_of(answer), "utf-8")
+    if args.csv:
+        _write_csv(request, answer, args)
+    if args.json:
+        sys.stdout.write(json_of(answer))
+    else:
+        print_report(request, answer, sys.stdout)
+    codes = {"plan": OK, "conflict": CONFLICT, "no_plan": NO_PLAN}
+    return codes.get(str(answer.WhichOneof("outcome")), FAILED)
+
+
+def _write_csv(request: pb.ScheduleRequest, answer: pb.ScheduleResponse, args: argparse.Namespace) -> None:
+    from scheduler.result import Result
+
+    result = Result(request, response=answer)
+    if result.plan is None:
+        print(f"{args.csv}: nothing is written, for there is no plan", file=sys.stderr)
+        return
+    for path in result.to_csv(args.csv, force=True):  # that it may be written was checked before
+        print(f"{path}: written", file=sys.stderr)
+
+
+def check_output(args: argparse.Namespace) -> None:
+    """Fails before the solve rather than after it where the plan could not be written."""
+    if args.csv:
+        from scheduler.formats.csv_tables import prepare_directory
+
+        prepare_directory(args.csv, args.force)
+    elif args.force:
+        raise SchedulerError("--force goes with --csv")
+    if args.output:
+        path = Path(args.output)
+        existed = path.exists()
+        path.open("ab").close()
+        if not existed:
+            path.unlink()
+
+
+def json_of(answer: Message) -> str:
+    """The JSON of an answer."""
+    from scheduler.wire.json import response_to_json
+
+    return response_to_json(answer)
