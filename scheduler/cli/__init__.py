@@ -10,12 +10,12 @@ import os
 import sys
 
 import scheduler
-from scheduler.cli import checking, listing, planning, serving
-from scheduler.cli.arguments import EXIT_CODES, FAILED, INTERRUPTED, MALFORMED, NO_PLAN, Run
-from scheduler.cli.inputs import name_of
+from scheduler.cli import checking, listing, planning, serving, writing
+from scheduler.cli.arguments import EXIT_CODES, FAILED, INTERRUPTED, MALFORMED, NO_PLAN, UNSOUND, Run
+from scheduler.cli.inputs import UnsoundPlanError, name_of
 from scheduler.errors import InvalidFileError, InvalidRequestError, SchedulerError
 
-GROUPS = (planning, checking, listing, serving)
+GROUPS = (planning, checking, writing, listing, serving)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -58,6 +58,9 @@ def main(argv: list[str] | None = None) -> int:
             of_plan = violation.field.startswith(("plan", "solve")) and "plan" in args
             sys.stderr.write(lines_of([violation], name_of(args.plan if of_plan else args.request)))
         return MALFORMED
+    except UnsoundPlanError as error:
+        print(error, file=sys.stderr)
+        return UNSOUND
     except SchedulerError as error:
         return _said(*_words_and_code(error, args))
 

@@ -7,10 +7,15 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from scheduler.errors import InvalidFileError, InvalidRequestError
+from scheduler.errors import InvalidFileError, InvalidRequestError, SchedulerError
 
 if TYPE_CHECKING:
+    from scheduler.plan import Plan, Schedule
     from scheduler.v1 import scheduler_pb2 as pb
+
+
+class UnsoundPlanError(SchedulerError):
+    """A plan that was read fails the checker: the message has a line for each violation."""
 
 
 def request_of(args: argparse.Namespace) -> pb.ScheduleRequest:
@@ -51,6 +56,26 @@ def schedule_of(path: str) -> pb.ScheduleResponse:
         return message_from_json(pb.ScheduleResponse, bytes_of(path), name_of(path))
     except InvalidRequestError as error:
         raise InvalidFileError(lines_of(error.violations, name_of(path)).rstrip()) from None
+
+
+def audited_plan_of(args: argparse.Namespace) -> tuple[Schedule, Plan]:
+    """The answer in a file with its plan, of a conflict the relaxed one, for a request.
+
+    Raises InvalidFileError where it holds no plan, and UnsoundPlanError where the checker finds fault with it.
+    """
+    from scheduler import check
+    from scheduler.report import lines_of
+    from scheduler.wire.request import schedule_request_from_pb
+    from scheduler.wire.response import schedule_from_pb
+
+    _, problem, options = schedule_request_from_pb(request_of(args))
+    schedule = schedule_from_pb(schedule_of(args.plan), problem)
+    if schedule.plan is None:
+        raise InvalidFileError(f"{args.plan}: holds no plan")
+    violations = check.audit(problem, schedule.plan, schedule.solve, options).violations
+    if violations:
+        raise UnsoundPlanError(lines_of(violations, name_of(args.plan)).rstrip())
+    return schedule, schedule.plan
 
 
 def bytes_of(path: str) -> bytes:

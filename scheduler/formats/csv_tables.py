@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from os import PathLike
 from pathlib import Path
@@ -31,12 +31,15 @@ def write_tables(directory: Path, tables: Mapping[str, Table]) -> list[Path]:
     paths = []
     for name, table in tables.items():
         path = directory / name
-        with path.open("w", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(table.columns)
-            writer.writerows(map(_written, row) for row in table.rows)
+        write_csv(path, [table.columns, *table.rows])
         paths.append(path)
     return paths
+
+
+def write_csv(path: Path, rows: Iterable[Sequence[Cell]]) -> None:
+    """Writes rows to a file."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file, lineterminator="\n").writerows(map(_written, row) for row in rows)
 
 
 def _written(cell: Cell) -> Cell:

@@ -1,0 +1,190 @@
+"""scheduler write: what a desk hands in and on, from a plan: curves, bids, schedules, tables."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from scheduler.cli.arguments import OK, AddCommand, add_request, count
+from scheduler.cli.inputs import audited_plan_of
+from scheduler.errors import SchedulerError
+
+if TYPE_CHECKING:
+    from scheduler.markets.energy import EnergyMarket
+    from scheduler.markets.reserve import ReserveMarket
+    from scheduler.plan import Plan, Schedule
+    from scheduler.problem import Problem
+
+Run = Callable[[argparse.Namespace, "Schedule", "Plan"], None]
+
+
+def add(command: AddCommand) -> None:
+    """The commands."""
+    write = command("write", _write, "write orders, bids, schedules and tables from a plan")
+    kinds = write.add_subparsers(title="what", required=True, metavar="WHAT")
+
+    def kind(name: str, run: Run, words: str) -> argparse.ArgumentParser:
+        added = kinds.add_parser(name, help=words, description=f"{words[0].upper()}{words[1:]}.")
+        add_request(added)
+        added.add_argument("plan", metavar="PLAN.json", help="what plan -o has written; it is audited first")
+        added.add_argument("-o", "--output", required=True, metavar="FILE", help=".csv or .xlsx")
+        added.set_defaults(write=run)
+        return added
+
+    curve = kind("demand-curve", _demand_curve, "what to buy at which price, period by period")
+    _add_market(curve)
+    _add_rules(curve)
+    curve.add_argument("--layout", choices=["nord-pool", "book"], default="nord-pool", help="(default: %(default)s)")
+    curve.add_argument("--step-curve", action="store_true", help="volumes hold up to their price: nothing is linear")
+    curve.add_argument("--most-points", type=count, default=200, metavar="N", help="of a curve (default: %(default)s)")
+    curve.add_argument(
+        "--date", type=date.fromisoformat, metavar="D", help="day of delivery, where the plan has several"
+    )
+    for name in ("area", "member", "portfolio"):
+        curve.add_argument(f"--{name}", default="", help="for the heading")
+    curve.add_argument(
+        "--without", action="append", default=[], metavar="GROUP", help="leave out its starts: they are bid in blocks"
+    )
+
+    blocks = kind("block-bids", _block_bids, "runs of a group that are taken whole or not, with minimum acceptance")
+    blocks.add_argument("--group", action="append", required=True, metavar="GROUP", help="may be named many times")
+    _add_rules(blocks)
+
+    for name, run, words in (
+        ("capacity-bids", _capacity_bids, "reserve capacity to offer, block by block"),
+        ("energy-bids", _energy_bids, "reserve energy to offer, interval by interval"),
+    ):
+        bids = kind(name, run, words)
+        _add_market(bids)
+        bids.add_argument("--type", required=True, choices=["FCR", "aFRR", "mFRR"], help="of the reserve")
+
+    kind("schedule", _schedule, "what each site takes, and how far calls may move it")
+    tables = kind("tables", _tables, "the tables of plan --csv: a workbook FILE.xlsx, or a directory of files")
+    tables.add_argument(
+        "--as", dest="kind", choices=["csv", "parquet"], default="csv", help="of the files in a directory"
+    )
+    tables.add_argument("--force", action="store_true", help="write also where the directory is not empty")
+
+
+def _add_market(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--market", metavar="ID", default="", help="market of the request (default: the only one)")
+
+
+def _add_rules(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--least-price", type=float, default=-500.0, metavar="P", help="limit of the exchange (default: %(default)s)")
+    add("--most-price", type=float, default=4000.0, metavar="P", help="limit of the exchange (default: %(default)s)")
+    add("--lot-kw", type=count, default=100, metavar="N", help="volumes are multiples of it (default: %(default)s)")
+
+
+def _write(args: argparse.Namespace) -> int:
+    schedule, plan = audited_plan_of(args)
+    args.write(args, schedule, plan)
+    print(f"{args.output}: written")
+    return OK
+
+
+def _demand_curve(args: argparse.Namespace, schedule: Schedule, plan: Plan) -> None:
+    from scheduler.formats.demand_curve import CurveRules, book_rows, curves_of, nord_pool_sheet
+    from scheduler.formats.local_day import intervals_of_day
+    from scheduler.formats.plan_files import write_rows
+    from scheduler.worth import demand_of
+
+    problem = schedule.problem
+    market = _energy_market(problem, args.market)
+    rules = CurveRules(
+        args.least_price,
+        args.most_price,
+        lot_kw=args.lot_kw,
+        most_points_count=args.most_points,
+        linear=not args.step_curve,
+    )
+    periods = intervals_of_day(problem.horizon, args.date)
+    demand = demand_of(problem, plan, market, frozenset(args.without))
+    if args.layout == "book":
+        curves = {t: curves_of(demand, [t], rules)[t] for t in periods}
+        rows = book_rows(curves, problem.horizon, problem.currency_code, rules, args.area)
+    else:
+        rows = nord_pool_sheet(
+            curves_of(demand, periods, rules),
+            problem.horizon,
+            problem.currency_code,
+            rules,
+            exported_at=datetime.now(UTC),
+            area=args.area,
+            member=args.member,
+            portfolio=args.portfolio,
+        )
+    write_rows(Path(args.output), rows)
+
+
+def _block_bids(args: argparse.Namespace, schedule: Schedule, plan: Plan) -> None:
+    from scheduler.formats.block_bids import block_bids_of, nord_pool_block_rows
+    from scheduler.formats.demand_curve import CurveRules
+    from scheduler.formats.plan_files import write_rows
+
+    rules = CurveRules(args.least_price, args.most_price, lot_kw=args.lot_kw)
+    bids = [bid for group in args.group for bid in block_bids_of(schedule.problem, plan, group, rules)]
+    write_rows(Path(args.output), nord_pool_block_rows(bids, schedule.problem))
+
+
+def _capacity_bids(args: argparse.Namespace, schedule: Schedule, plan: Plan) -> None:
+    from scheduler.formats.capacity_bids import capacity_bids
+    from scheduler.formats.plan_files import write_rows
+
+    market = _reserve_market(schedule.problem, args.market)
+    write_rows(Path(args.output), capacity_bids(schedule.problem, plan, market, args.type))
+
+
+def _energy_bids(args: argparse.Namespace, schedule: Schedule, plan: Plan) -> None:
+    from scheduler.formats.energy_bids import energy_bids
+    from scheduler.formats.plan_files import write_rows
+
+    market = _reserve_market(schedule.problem, args.market)
+    write_rows(Path(args.output), energy_bids(schedule.problem, plan, market, args.type))
+
+
+def _schedule(args: argparse.Namespace, schedule: Schedule, plan: Plan) -> None:
+    from scheduler.formats.plan_files import write_rows
+    from scheduler.formats.schedule import schedule_rows
+
+    write_rows(Path(args.output), schedule_rows(schedule.problem, plan))
+
+
+def _tables(args: argparse.Namespace, schedule: Schedule, plan: Plan) -> None:
+    from scheduler.formats.csv_tables import prepare_directory, write_tables
+    from scheduler.formats.plan_files import write_parquet, write_plan_workbook
+    from scheduler.tables import Tables
+
+    tables = Tables(schedule).by_file()
+    if Path(args.output).suffix.lower() == ".xlsx":
+        write_plan_workbook(Path(args.output), tables)
+        return
+    directory = prepare_directory(args.output, args.force)
+    (write_tables if args.kind == "csv" else write_parquet)(directory, tables)
+
+
+def _energy_market(problem: Problem, market_id: str) -> EnergyMarket:
+    """The market of that id, or the only open one."""
+    from scheduler.markets.energy import EnergyMarket
+    from scheduler.problem import Stage
+
+    markets = [market for market in problem.markets if isinstance(market, EnergyMarket)]
+    found = [m for m in markets if m.id == market_id or (not market_id and m.stage is Stage.OPEN)]
+    if len(found) != 1:
+        raise SchedulerError(f"name one energy market with --market, of {', '.join(m.id for m in markets) or 'none'}")
+    return found[0]
+
+
+def _reserve_market(problem: Problem, market_id: str) -> ReserveMarket:
+    """The market of that id, or the only one."""
+    from scheduler.markets.reserve import ReserveMarket
+
+    markets = [market for market in problem.markets if isinstance(market, ReserveMarket)]
+    found = [market for market in markets if market_id in ("", market.id)]
+    if len(found) != 1:
+        raise SchedulerError(f"name one reserve market with --market, of {', '.join(m.id for m in markets) or 'none'}")
+    return found[0]

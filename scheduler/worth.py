@@ -1,0 +1,222 @@
+"""What energy is worth to the assets of a plan: what a desk bids for it, and what a call of reserve costs (facts E).
+
+Two prices, and they differ. Energy that is bought before delivery is worth what it earns less the fees on its import
+(E1, E2). A delivered MWh of reserve costs what the machines that move earn less or more, with the fee only where the
+tariff puts it on activated energy, with what calls cost in wear and lost hashing spread over the energy expected of
+them, and with the hash of the MWh that the meter does not show (E6; formulation 3, delivery_frac).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from scheduler.assets.machine import Mode
+from scheduler.assets.miner_group import MinerGroup, MinerGroupPlan
+from scheduler.errors import SchedulerError
+from scheduler.markets.energy import EnergyMarket
+from scheduler.markets.reserve import Activation, ReserveMarket
+from scheduler.plan import Backing, Plan
+from scheduler.problem import Counts, Direction, Floats, Problem, Site, Stage
+
+W_PER_MW = 1e6
+
+
+@dataclass(frozen=True, eq=False)
+class Use:
+    """MW that an asset would take, up to a price: machines that leave one mode for the next better paid one."""
+
+    site_id: str
+    asset_id: str
+    from_mode_id: str
+    to_mode_id: str
+    mw: Floats  # [T]
+    price_per_mwh: Floats  # [T] highest price of energy at which it pays, fees on import deducted
+
+
+@dataclass(frozen=True, eq=False)
+class Demand:
+    """What a market's sites would take at any price, and up to which price they would take more."""
+
+    fixed_mw: Floats  # [T]
+    uses: tuple[Use, ...]
+
+    def mw_at(self, price_per_mwh: float) -> Floats:
+        """[T] MW taken at a price; a use is taken at its own price."""
+        mw = self.fixed_mw.copy()
+        for use in self.uses:
+            mw += np.where(use.price_per_mwh >= price_per_mwh, use.mw, 0.0)
+        return mw
+
+
+def demand_of(problem: Problem, plan: Plan, market: EnergyMarket, without: frozenset[str] = frozenset()) -> Demand:
+    """What the sites of an open energy market would take, MW [T], less what they have bought in cleared ones.
+
+    Machines behind the reserve that the plan sells stay in their modes at any price, so that what is sold can be held
+    however the market clears; the others are free to follow the price. A price moves machines as if moves took no time
+    and no wear: what starts do cost belongs in block bids, and for groups named in ``without``, those that are bid in
+    blocks, the step from rest is left out. Assets that are no groups of miners take what the plan says.
+    Raises SchedulerError for a market that is not open.
+    """
+    if market.stage is not Stage.OPEN:
+        raise SchedulerError(f"market {market.id!r} is cleared: nothing is bid for it")
+    fixed = np.zeros(problem.horizon.count)
+    uses: list[Use] = []
+    own_sites = problem.site_ids_of(market)
+    for site, site_plan in zip(problem.sites, plan.sites, strict=True):
+        if site.id not in own_sites:
+            continue
+        site_fixed, site_uses = np.zeros(problem.horizon.count), []
+        for asset, asset_plan in zip(site.assets, site_plan.assets, strict=True):
+            if isinstance(asset, MinerGroup) and isinstance(asset_plan, MinerGroupPlan):
+                least_mw, more = _group_demand(problem, site, asset, held_count(plan, asset, asset_plan))
+                site_fixed += least_mw
+                resting = {mode.id for mode in asset.modes if mode.resting}
+                site_uses += [use for use in more if asset.id not in without or use.from_mode_id not in resting]
+            else:
+                site_fixed += asset_plan.power_mw
+        fixed += site_fixed
+        uses += _within_limit(site, site_fixed, site_uses, _held_down_mw(plan, site))
+    for other in problem.markets:
+        if isinstance(other, EnergyMarket) and other.position_mw is not None:
+            fixed -= other.position_mw if problem.site_ids_of(other) == own_sites else 0.0
+    return Demand(fixed, tuple(uses))
+
+
+def held_count(plan: Plan, group: MinerGroup, group_plan: MinerGroupPlan) -> Counts:
+    """[modes, T] machines that stay in each mode of the plan, for they are behind reserve that it sells.
+
+    One that may back both directions is counted in both: too many are held rather than too few.
+    """
+    held = np.zeros_like(group_plan.mode_count)
+    for market in plan.markets:
+        for backing in market.backing:
+            if backing.asset_id == group.id:
+                held[group.mode_index[backing.from_mode_id]] += backing.machine_count
+    return np.minimum(held, group_plan.mode_count)
+
+
+def frontier(group: MinerGroup) -> list[Mode]:
+    """The modes in which machines run at some price of energy, by rising power: the upper hull of hash over power.
+
+    Of the modes that the machines can get to from where they start.
+    """
+    within = _reachable(group)
+    best: dict[float, Mode] = {}
+    for mode in group.modes:
+        known = best.get(mode.power_w)
+        if mode.id in within and (known is None or mode.hashrate_ths > known.hashrate_ths):
+            best[mode.power_w] = mode
+    hull: list[Mode] = []
+    for _, mode in sorted(best.items()):
+        while len(hull) > 1 and _ths_per_w(hull[-2], hull[-1]) <= _ths_per_w(hull[-1], mode):
+            hull.pop()
+        hull.append(mode)
+    return hull
+
+
+def call_cost_per_mwh(problem: Problem, site: Site, market: ReserveMarket, backing: Backing) -> Floats:
+    """[T] what a delivered MWh costs, by backing: the lowest price to receive for it, in either direction.
+
+    Up: hash lost, less the fee saved. Down: the fee paid, less hash gained, so that minus it is the highest price to
+    pay. Raises SchedulerError for an asset whose calls this does not know.
+    """
+    group = next((asset for asset in site.assets if asset.id == backing.asset_id), None)
+    if not isinstance(group, MinerGroup):
+        raise SchedulerError(f"asset {backing.asset_id!r}: what its calls cost is not known")
+    here, there = (group.modes[group.mode_index[name]] for name in (backing.from_mode_id, backing.to_mode_id))
+    move, back = (
+        next(m for m in group.moves if (m.from_mode_id, m.to_mode_id) == ends)
+        for ends in ((here.id, there.id), (there.id, here.id))
+    )
+    machine_mw = abs(here.power_w - there.power_w) / W_PER_MW * group.delivery_frac
+    income_per_ths_h = group.mining(problem).income_per_ths_h
+    cost = (here.hashrate_ths - there.hashrate_ths) * income_per_ths_h / machine_mw
+    expected = _activation(problem, market, backing.direction)
+    if expected is not None:
+        wear = move.wear_cost + back.wear_cost
+        lost_ths_h = (there.hashrate_ths * move.seconds + here.hashrate_ths * back.seconds) / 3600
+        per_call = (wear + lost_ths_h * income_per_ths_h) / machine_mw
+        mwh_per_call = np.divide(
+            expected.expected_frac,
+            expected.calls_per_hour,
+            out=np.full(problem.horizon.count, np.inf),
+            where=expected.calls_per_hour > 0,
+        )
+        # calls of which no energy is expected leave nothing to spread their cost over
+        cost = cost + np.divide(per_call, mwh_per_call, out=np.zeros_like(per_call), where=mwh_per_call > 0)
+    if site.tariff.fee_on_activated_energy:
+        cost = cost - (1 if backing.direction is Direction.UP else -1) * site.tariff.import_fee_per_mwh
+    return np.asarray(cost, dtype=np.float64)
+
+
+def site_of_asset(problem: Problem, asset_id: str) -> Site:
+    """The site behind whose meter an asset stands."""
+    return next(site for site in problem.sites if any(asset.id == asset_id for asset in site.assets))
+
+
+def _activation(problem: Problem, market: ReserveMarket, direction: Direction) -> Activation | None:
+    """What is expected of its calls, or of those of the energy product that its MW also serve."""
+    for other in problem.markets:
+        if isinstance(other, ReserveMarket) and other.id == market.product.energy_market_id:
+            return other.activation.get(direction)
+    return market.activation.get(direction)
+
+
+def _reachable(group: MinerGroup) -> set[str]:
+    within = {cohort.mode_id for cohort in group.initial_cohorts}
+    for _ in group.modes:
+        within |= {move.to_mode_id for move in group.moves if move.from_mode_id in within}
+    return within
+
+
+def _ths_per_w(low: Mode, high: Mode) -> float:
+    return (high.hashrate_ths - low.hashrate_ths) / (high.power_w - low.power_w)
+
+
+def _group_demand(problem: Problem, site: Site, group: MinerGroup, held: Counts) -> tuple[Floats, list[Use]]:
+    """What the machines of a group take at any price, and what free ones would take more, by mode."""
+    absent = group.least_count(problem.horizon.count)
+    free = np.maximum(0, group.machine_count - absent.sum(axis=0) - held.sum(axis=0))
+    modes = frontier(group)
+    power_mw = np.array([mode.power_w for mode in group.modes]) / W_PER_MW
+    fixed = power_mw @ (absent + held) + free * modes[0].power_w / W_PER_MW
+    income_per_ths_h = group.mining(problem).income_per_ths_h
+    uses = []
+    for low, high in pairwise(modes):
+        price = _ths_per_w(low, high) * W_PER_MW * income_per_ths_h - site.tariff.import_fee_per_mwh
+        mw = free * (high.power_w - low.power_w) / W_PER_MW
+        uses.append(Use(site.id, group.id, low.id, high.id, mw, price))
+    return fixed, uses
+
+
+def _held_down_mw(plan: Plan, site: Site) -> Floats | float:
+    """[T] MW of import that calls down may take on top."""
+    assets = {asset.id for asset in site.assets}
+    down = [
+        backing.mw
+        for market in plan.markets
+        for backing in market.backing
+        if backing.asset_id in assets and backing.direction is Direction.DOWN
+    ]
+    return sum(down, np.float64(0.0))
+
+
+def _within_limit(site: Site, fixed_mw: Floats, uses: list[Use], down_mw: Floats | float) -> Iterator[Use]:
+    """The uses that fit under the import limit, with room for calls down: the best paid first."""
+    connection = site.connection
+    if connection is None or connection.import_limit_mw is None:
+        yield from uses
+        return
+    room = np.maximum(0.0, connection.import_limit_mw - down_mw - fixed_mw)
+    better = np.zeros((len(uses), len(fixed_mw)))
+    for i, use in enumerate(uses):
+        for j, other in enumerate(uses):
+            first = (other.price_per_mwh > use.price_per_mwh) | ((other.price_per_mwh == use.price_per_mwh) & (j < i))
+            better[i] += np.where(first, other.mw, 0.0)
+    for use, before in zip(uses, better, strict=True):
+        mw = np.clip(room - before, 0.0, use.mw)
+        yield Use(use.site_id, use.asset_id, use.from_mode_id, use.to_mode_id, mw, use.price_per_mwh)

@@ -1,0 +1,116 @@
+"""scheduler write: files from a plan that was audited, and from no other."""
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+from builders import tiny_request_pb
+from openpyxl import load_workbook
+
+from scheduler import cli, make_plan
+from scheduler.v1 import scheduler_pb2 as pb
+from scheduler.wire.json import message_from_json, response_to_json
+
+DAYS = Path(__file__).resolve().parents[2] / "fixtures" / "days"
+
+
+@pytest.fixture(scope="module")
+def day(tmp_path_factory) -> list[str]:
+    """A request with its plan: paths of both."""
+    request = DAYS / "spike-day" / "request.json"
+    plan = tmp_path_factory.mktemp("day") / "plan.json"
+    plan.write_text(response_to_json(make_plan(request).response))
+    return [str(request), str(plan)]
+
+
+def rows_of(path: Path) -> list[list[str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.reader(file))
+
+
+@pytest.mark.parametrize(
+    ("words", "heading"),
+    [
+        (["demand-curve"], "Type"),
+        (["demand-curve", "--layout", "book", "--step-curve", "--most-points", "50"], "utc_start"),
+        (["block-bids", "--group", "GROUP"], "Name"),
+        (["capacity-bids", "--market", "RESERVE", "--type", "mFRR"], "DATE_FROM"),
+        (["energy-bids", "--market", "RESERVE", "--type", "mFRR"], "DELIVERY_DATE"),
+        (["schedule"], "utc_start"),
+    ],
+)
+def test_every_kind(day, words, heading, tmp_path, capsys):
+    problem = json.loads(Path(day[0]).read_text())["problem"]
+    named = {
+        "GROUP": problem["sites"][0]["assets"][0]["id"],
+        "RESERVE": next(market["id"] for market in problem["markets"] if "reserve" in market),
+    }
+    words = [named.get(word, word) for word in words]
+    out = tmp_path / "out.csv"
+    assert cli.main(["write", words[0], *day, "-o", str(out), *words[1:]]) == 0
+    assert capsys.readouterr().out == f"{out}: written\n"
+    rows = rows_of(out)
+    assert rows[0][0] == heading
+    assert len(rows) > 1 or heading == "Name", "the machines of the day are behind reserve, none is free to start"
+    book = tmp_path / "out.xlsx"
+    assert cli.main(["write", words[0], *day, "-o", str(book), *words[1:]]) == 0
+    assert load_workbook(book).worksheets[0]["A1"].value == heading
+
+
+def test_tables(day, tmp_path, capsys):
+    book, folder, parquet = tmp_path / "plan.xlsx", tmp_path / "csv", tmp_path / "parquet"
+    assert cli.main(["write", "tables", *day, "-o", str(book)]) == 0
+    assert "dispatch" in load_workbook(book).sheetnames
+    assert cli.main(["write", "tables", *day, "-o", str(folder)]) == 0
+    assert cli.main(["write", "tables", *day, "-o", str(parquet), "--as", "parquet"]) == 0
+    assert (
+        {path.stem for path in folder.iterdir()}
+        == {path.stem for path in parquet.iterdir()}
+        == set(load_workbook(book).sheetnames)
+    )
+    assert cli.main(["write", "tables", *day, "-o", str(folder)]) == 1
+    assert "not empty" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["demand-curve", "-o", "x.pdf"], "must end in .csv or .xlsx"),
+        (["demand-curve", "-o", "x.csv", "--market", "none"], "name one energy market with --market, of"),
+        (["demand-curve", "-o", "x.csv", "--date", "2031-01-01"], "which 2031-01-01 is not in"),
+        (["demand-curve", "-o", "x.csv", "--most-price", "-600"], "the price limits must rise"),
+        (["demand-curve", "-o", "x.csv", "--most-points", "3"], "at least 4 points"),
+        (["capacity-bids", "-o", "x.csv", "--type", "FCR"], "name one reserve market with --market, of"),
+        (["block-bids", "-o", "x.csv", "--group", "none"], "there is no group of mining machines 'none'"),
+    ],
+)
+def test_what_cannot_be_written_is_said(day, words, message, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["write", words[0], *day, *words[1:]]) == 1
+    assert message in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_plan_that_is_not_sound_is_never_handed_on(day, tmp_path, capsys):
+    answer = message_from_json(pb.ScheduleResponse, Path(day[1]).read_text(), "plan")
+    answer.plan.sites[0].grid_mw[0] += 1.0
+    changed = tmp_path / "changed.json"
+    changed.write_text(response_to_json(answer))
+    assert cli.main(["write", "schedule", day[0], str(changed), "-o", str(tmp_path / "x.csv")]) == 5
+    said = capsys.readouterr()
+    assert said.out == "" and all(line.startswith(f"{changed}: plan.") for line in said.err.splitlines()) and said.err
+    assert not (tmp_path / "x.csv").exists()
+
+
+def test_no_plan_and_another_plan(day, tmp_path, capsys):
+    none = tmp_path / "none.json"
+    none.write_text(
+        response_to_json(pb.ScheduleResponse(no_plan={"reason": "none"}, solve={"stop_reason": "STOP_REASON_TIME"}))
+    )
+    assert cli.main(["write", "schedule", day[0], str(none), "-o", str(tmp_path / "x.csv")]) == 2
+    assert "holds no plan" in capsys.readouterr().err
+    tiny = tmp_path / "tiny.json"
+    tiny.write_text(response_to_json(tiny_request_pb()))
+    assert cli.main(["write", "schedule", str(tiny), day[1], "-o", str(tmp_path / "x.csv")]) == 2
+    assert capsys.readouterr().err.startswith(f"{day[1]}: plan.")
