@@ -1,4 +1,4 @@
-"""scheduler write: what a desk hands in and on, from a plan: curves, bids, schedules, tables."""
+"""scheduler write, scheduler plot: what a desk hands on from a plan: curves, bids, schedules, tables, a picture."""
 
 from __future__ import annotations
 
@@ -67,6 +67,15 @@ def add(command: AddCommand) -> None:
         "--as", dest="kind", choices=["csv", "parquet"], default="csv", help="of the files in a directory"
     )
     tables.add_argument("--force", action="store_true", help="write also where the directory is not empty")
+    add_plot(command)
+
+
+def add_plot(command: AddCommand) -> None:
+    """The command."""
+    plot = command("plot", _plot, "draw a plan: price, dispatch, reserve and money")
+    add_request(plot)
+    plot.add_argument("plan", metavar="PLAN.json", help="what plan -o has written; it is audited first")
+    plot.add_argument("-o", "--output", required=True, metavar="FILE", help=".svg, .png or .pdf")
 
 
 def _add_market(parser: argparse.ArgumentParser) -> None:
@@ -83,6 +92,20 @@ def _add_rules(parser: argparse.ArgumentParser) -> None:
 def _write(args: argparse.Namespace) -> int:
     schedule, plan = audited_plan_of(args)
     args.write(args, schedule, plan)
+    print(f"{args.output}: written")
+    return OK
+
+
+def _plot(args: argparse.Namespace) -> int:
+    try:
+        from scheduler.plot import write_picture
+    except ModuleNotFoundError as error:
+        if error.name != "matplotlib":
+            raise
+        words = "pictures need matplotlib, which is not installed: pip install 'gridflex-scheduler[plot]'"
+        raise SchedulerError(words) from None
+    schedule, _ = audited_plan_of(args)
+    write_picture(Path(args.output), schedule)
     print(f"{args.output}: written")
     return OK
 

@@ -114,3 +114,12 @@ def test_no_plan_and_another_plan(day, tmp_path, capsys):
     tiny.write_text(response_to_json(tiny_request_pb()))
     assert cli.main(["write", "schedule", str(tiny), day[1], "-o", str(tmp_path / "x.csv")]) == 2
     assert capsys.readouterr().err.startswith(f"{day[1]}: plan.")
+
+
+def test_plot(day, tmp_path, capsys):
+    out = tmp_path / "plan.svg"
+    assert cli.main(["plot", *day, "-o", str(out)]) == 0
+    assert capsys.readouterr().out == f"{out}: written\n"
+    assert "<svg" in out.read_text("utf-8")
+    assert cli.main(["plot", *day, "-o", str(tmp_path / "plan.gif")]) == 1
+    assert "must end in .svg" in capsys.readouterr().err
