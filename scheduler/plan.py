@@ -86,6 +86,27 @@ class Backing:
 
 
 @dataclass(frozen=True, eq=False)
+class Rung:
+    """A step of an activation ladder: machines in one mode that move to another when a product is called.
+
+    To deliver x MW, go through the rungs of the product and direction that hold anything, in the order of
+    ``cumulated_mw``: whole rungs while x reaches their end, then of the next the machines that make up the rest: what
+    is left of x above the end of the rung before, by ``machine_mw``, rounded up.
+    """
+
+    asset_id: str
+    direction: Direction  # up or down
+    from_mode_id: str
+    to_mode_id: str
+    seconds: float  # until delivered
+    machine_mw: float  # that one machine delivers
+    machine_count: Counts  # [T] that move; more may stand behind it where they rotate
+    mw: Floats  # [T]
+    cumulated_mw: Floats  # [T] with all that comes before it; 0 where it holds nothing
+    cost_per_mwh: Floats  # [T] of a delivered MWh, the lowest price to receive for it; rungs come by rising cost
+
+
+@dataclass(frozen=True, eq=False)
 class BlockPlan:
     """What to offer in a block, all bids together and by bid, and what is missing of its awards."""
 
@@ -105,6 +126,7 @@ class MarketPlan:
     position_mw: Floats | None = None  # [T]
     blocks: tuple[BlockPlan, ...] = ()
     backing: tuple[Backing, ...] = ()
+    ladder: tuple[Rung, ...] = ()  # how calls are executed: a rung for each entry of backing
 
 
 @dataclass(frozen=True, eq=False)

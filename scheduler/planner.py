@@ -36,6 +36,7 @@ def make_schedule(problem: Problem, options: SolveOptions | None = None, progres
 
     Raises InvalidRequestError for a malformed problem and AuditError where a plan fails the checker.
     """
+    from scheduler.ladder import with_ladders
     from scheduler.model.bid_prices import lowest_prices, with_lowest_prices
     from scheduler.model.build import build, extract
     from scheduler.model.compile import collector_paused, compile_matrix
@@ -57,7 +58,7 @@ def make_schedule(problem: Problem, options: SolveOptions | None = None, progres
     tell("solve", None)
 
     def plan_of(x: Floats) -> Plan:
-        return extract(made, matrix.values(np.where(matrix.integer, np.rint(x), x)))
+        return with_ladders(problem, extract(made, matrix.values(np.where(matrix.integer, np.rint(x), x))))
 
     incumbents = Incumbents(problem, options, plan_of, partial(tell, "solve"), started)
     found = search(

@@ -133,6 +133,10 @@ class Result:
         """A row for each bid: what to submit of it."""
         return _frame(self._tables.bids())
 
+    def ladder(self) -> pandas.DataFrame:
+        """A row for each interval and rung of the activation ladders, cheapest first: how calls are executed."""
+        return _frame(self._tables.ladder())
+
     def cash(self) -> pandas.DataFrame:
         """(kind, market_id, site_id, asset_id, direction, quantity): money of each stream, positive when received."""
         return _frame(self._tables.cash())

@@ -74,6 +74,7 @@ class Tables:
             "reserve.csv": self.reserve().long(),
             "blocks.csv": self.blocks(),
             "bids.csv": self.bids(),
+            "ladder.csv": self.ladder(),
             "cash.csv": self.cash().long(),
         }
 
@@ -137,6 +138,28 @@ class Tables:
                 offered_mw = plan.bid_kw.get(bid.id, 0) / KW_PER_MW
                 rows.append((market.id, block.id, bid.id, offered_mw, bid.price_per_mw_h, bid.acceptance_prob))
         return Table(columns, rows)
+
+    def ladder(self) -> Table:
+        """How calls are executed: the rungs of each interval, market and direction, cheapest first."""
+        columns = ("utc_start", "market_id", "direction", "rung", "asset_id", "from_mode_id", "to_mode_id")
+        cost = f"cost_{self._currency}_per_mwh"
+        figures = ("machine_count", "mw", "cumulated_mw", "seconds", cost)
+        rows: list[tuple[Cell, ...]] = []
+        climbs = [
+            (market.id, direction.value, [rung for rung in plan.ladder if rung.direction is direction])
+            for market, plan in self._reserve()
+            for direction in market.product.direction.parts
+        ]
+        for t in range(self._problem.horizon.count):
+            start = self._problem.horizon.boundary_utc(t)
+            for market_id, direction, rungs in climbs:
+                held = sorted((rung for rung in rungs if rung.mw[t] > 0), key=lambda rung: float(rung.cumulated_mw[t]))
+                for number, rung in enumerate(held, 1):
+                    move = (rung.asset_id, rung.from_mode_id, rung.to_mode_id)
+                    of_t = (int(rung.machine_count[t]), float(rung.mw[t]), float(rung.cumulated_mw[t]))
+                    price = float(rung.cost_per_mwh[t])
+                    rows.append((start, market_id, direction, number, *move, *of_t, rung.seconds, price))
+        return Table((*columns, *figures), rows)
 
     def cash(self) -> IntervalTable:
         """Money by stream, positive when received."""

@@ -128,10 +128,8 @@ def call_cost_per_mwh(problem: Problem, site: Site, market: ReserveMarket, backi
     if not isinstance(group, MinerGroup):
         raise SchedulerError(f"asset {backing.asset_id!r}: what its calls cost is not known")
     here, there = (group.modes[group.mode_index[name]] for name in (backing.from_mode_id, backing.to_mode_id))
-    move, back = (
-        next(m for m in group.moves if (m.from_mode_id, m.to_mode_id) == ends)
-        for ends in ((here.id, there.id), (there.id, here.id))
-    )
+    moves = {(move.from_mode_id, move.to_mode_id): move for move in group.moves}
+    move, back = moves[here.id, there.id], moves[there.id, here.id]
     machine_mw = abs(here.power_w - there.power_w) / W_PER_MW * group.delivery_frac
     income_per_ths_h = group.mining(problem).income_per_ths_h
     cost = (here.hashrate_ths - there.hashrate_ths) * income_per_ths_h / machine_mw

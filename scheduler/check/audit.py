@@ -16,6 +16,7 @@ from scheduler.check.findings import (
     Findings,
 )
 from scheduler.check.firm_load import not_served
+from scheduler.check.ladder import check_ladders
 from scheduler.check.reading import PlanView, Reader, is_number, read_plan
 from scheduler.check.tariff import earn_fees
 from scheduler.plan import AuditReport, CashStream, Plan, Solve, StopReason, Stream
@@ -53,9 +54,11 @@ def _work_out(problem: Problem, view: PlanView, findings: Findings, check: bool 
     """Simulates assets, then sites, then markets, and books the money of each."""
     book, hours = Book(), problem.horizon.step_minutes / 60.0
     grid_mw: dict[str, Floats] = {}
+    own: dict[str, object] = {}
     for site in view.sites:
         assets = [ASSETS[asset.asset.kind](asset, findings) for asset in site.assets]
         grid_mw[site.site.id] = sum((asset.power_mw for asset in assets), np.zeros(problem.horizon.count))
+        own |= {view.asset.id: asset for view, asset in zip(site.assets, assets, strict=True)}
         for asset in assets:
             if check:
                 asset.check(findings)
@@ -68,6 +71,8 @@ def _work_out(problem: Problem, view: PlanView, findings: Findings, check: bool 
         if check:
             market.check(findings)
         market.earn(book)
+    if check:
+        check_ladders(view, own, findings)
     return book.cash()
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from scheduler.check.assignment import Option, unassignable
 from scheduler.check.book import Book
 from scheduler.check.findings import REL, Findings, at_most
+from scheduler.check.ladder import Delivery
 from scheduler.check.reading import AssetView, Claim
 from scheduler.plan import CashKind, Stream
 from scheduler.problem import Counts, Direction, Floats
@@ -206,6 +207,26 @@ def check_prequalified(view: AssetView, findings: Findings) -> None:
         held_mw = sum((claim.mw for claim in mine), np.zeros_like(view.power_mw))
         what = f"{direction.value} for {market_id!r} it holds"
         findings.limit(held_mw, cap_mw, f"{view.path}.{view.asset.kind}", "prequalified", what)
+
+
+def delivery_of(backed: BackedMove, income_per_ths_h: Floats) -> Delivery:
+    """How soon, by how many MW a machine, and at what cost a call is delivered: of one MW called for an hour."""
+    claim, none = backed.claim, np.zeros_like(backed.claim.mw)
+    machine_mw = backed.step_mw * backed.delivery_frac
+    machines = 1 / machine_mw if machine_mw else 0.0
+    cost = machines * (backed.here.hashrate_ths - backed.there.hashrate_ths) * income_per_ths_h
+    if claim.activation is not None:
+        calls = claim.activation.calls_per_hour
+        energy = claim.activation.expected_frac
+        calls_per_mwh = np.divide(calls, energy, out=none, where=energy > 0)
+        for move, target in ((backed.move, backed.there), (backed.back, backed.here)):
+            if move is not None:
+                lost = target.hashrate_ths * move.seconds / 3600 * income_per_ths_h
+                cost = cost + calls_per_mwh * machines * (lost + move.wear_cost)
+    tariff = claim.site.tariff
+    if tariff.fee_on_activated_energy:
+        cost = cost + (tariff.import_fee_per_mwh if claim.direction is Direction.DOWN else -tariff.import_fee_per_mwh)
+    return Delivery(backed.move.seconds, machine_mw, np.asarray(cost, np.float64), backed.option)
 
 
 def earn_calls(backed: BackedMove, income_per_ths_h: Floats, book: Book) -> None:

@@ -7,6 +7,7 @@ ledger, with other ages, tells how many machines are ready to back a move.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -15,8 +16,9 @@ import numpy as np
 
 from scheduler.check.book import Book
 from scheduler.check.findings import ABS_STARTS, REL, Findings
-from scheduler.check.miner_backing import backed_moves, check_backing, earn_calls
-from scheduler.check.reading import AssetView, Reader
+from scheduler.check.ladder import Delivery
+from scheduler.check.miner_backing import backed_moves, check_backing, delivery_of, earn_calls
+from scheduler.check.reading import AssetView, Claim, Reader
 from scheduler.plan import CashKind, Stream
 from scheduler.problem import Counts, Floats
 
@@ -212,13 +214,22 @@ class MinerGroupCheck:
                 message = f"day {day} has {over + budget:.6g} starts, expected calls included: at most {budget}"
                 findings.add(f"{self.path}.moves", "start_budget", message, over)
 
+    def deliveries(self) -> Iterator[tuple[Claim, Delivery]]:
+        """How its machines deliver all that they hold."""
+        for backed in self.backed:
+            yield backed.claim, delivery_of(backed, self.income_per_ths_h)
+
     # Money
+
+    @property
+    def income_per_ths_h(self) -> Floats:
+        """[T] what a TH/s earns in an hour."""
+        mining = self.group.mining_override or self.view.problem.mining
+        return mining.hashprice_per_ph_day * (1 - mining.pool_fee_frac) / 24_000
 
     def earn(self, book: Book) -> None:
         """Its hashes and wear at plan, and what calls cost or bring."""
-        site_id, group = self.view.site.id, self.group
-        mining = group.mining_override or self.view.problem.mining
-        income = mining.hashprice_per_ph_day * (1 - mining.pool_fee_frac) / 24_000  # of a TH/s in an hour
+        site_id, group, income = self.view.site.id, self.group, self.income_per_ths_h
         book.earn(Stream(CashKind.BTC, "", site_id, group.id), self.hashrate_ths * income * self.hours)
         for move, moved in zip(group.moves, self.moved, strict=True):
             book.earn(Stream(CashKind.WEAR, "", site_id, group.id), -move.wear_cost * moved)

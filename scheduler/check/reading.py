@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from scheduler.check.findings import ABS_MW, Findings
-from scheduler.plan import AssetPlan, Backing, BlockPlan, MarketPlan, Plan
+from scheduler.plan import AssetPlan, Backing, BlockPlan, MarketPlan, Plan, Rung
 from scheduler.problem import Counts, Direction, Floats, Problem, Site, Stage
 
 if TYPE_CHECKING:
@@ -94,6 +94,7 @@ class MarketView:
     position_mw: Floats  # [T], as stated
     blocks: tuple[BlockView, ...]
     claims: tuple[Claim, ...]
+    ladder: tuple[Rung, ...]  # as stated, not read yet
 
 
 @dataclass(frozen=True, eq=False)
@@ -250,7 +251,7 @@ def _read_market(reader: Reader, problem: Problem, index: int, plan: MarketPlan 
         for b, (block, own) in enumerate(zip(blocks, plans, strict=True))
     )
     claims = () if trades_energy else _read_claims(reader, problem, market, plan.backing, path)
-    return MarketView(path, problem, market, position_mw, views, claims)
+    return MarketView(path, problem, market, position_mw, views, claims, plan.ladder)
 
 
 def _read_block(reader: Reader, problem: Problem, path: str, block: Block, plan: BlockPlan | None) -> BlockView:

@@ -51,7 +51,7 @@ def add_output(parser: argparse.ArgumentParser) -> None:
     add(
         "--csv",
         metavar="DIR",
-        help="write dispatch, energy, reserve, blocks, bids and cash as CSV files to a directory",
+        help="write dispatch, energy, reserve, blocks, bids, ladder and cash as CSV files to a directory",
     )
     add("--force", action="store_true", help="write them also where the directory is not empty")
     add("--json", action="store_true", help="print only the ScheduleResponse, as JSON")

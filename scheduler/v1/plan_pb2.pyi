@@ -453,6 +453,7 @@ class MarketPlan(_message.Message):
     POSITION_MW_FIELD_NUMBER: _builtins.int
     BLOCKS_FIELD_NUMBER: _builtins.int
     BACKING_FIELD_NUMBER: _builtins.int
+    LADDER_FIELD_NUMBER: _builtins.int
     market_id: _builtins.str
     """Market."""
     @_builtins.property
@@ -467,6 +468,10 @@ class MarketPlan(_message.Message):
     def backing(self) -> _containers.RepeatedCompositeFieldContainer[Global___Backing]:
         """Reserve markets: which machines would move to deliver."""
 
+    @_builtins.property
+    def ladder(self) -> _containers.RepeatedCompositeFieldContainer[Global___LadderRung]:
+        """Reserve markets: how calls are executed, without calling back. The rungs of a direction, by rising `cumulated_mw`, are its activation ladder."""
+
     def __init__(
         self,
         *,
@@ -474,10 +479,11 @@ class MarketPlan(_message.Message):
         position_mw: _abc.Iterable[_builtins.float] | None = ...,
         blocks: _abc.Iterable[Global___BlockPlan] | None = ...,
         backing: _abc.Iterable[Global___Backing] | None = ...,
+        ladder: _abc.Iterable[Global___LadderRung] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["backing", b"backing", "blocks", b"blocks", "market_id", b"market_id", "position_mw", b"position_mw"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["backing", b"backing", "blocks", b"blocks", "ladder", b"ladder", "market_id", b"market_id", "position_mw", b"position_mw"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -636,6 +642,75 @@ class Backing(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Backing: _TypeAlias = Backing  # noqa: Y015
+
+@_typing.final
+class LadderRung(_message.Message):
+    """A step of an activation ladder: machines that move when the product is called. To deliver x MW, go through the rungs of the direction that hold anything in the
+    interval, by rising `cumulated_mw`: whole rungs while x reaches their end, then of the next the machines that make up the rest: what is left of x above the
+    end of the rung before, by `machine_mw`, rounded up.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ASSET_ID_FIELD_NUMBER: _builtins.int
+    DIRECTION_FIELD_NUMBER: _builtins.int
+    FROM_MODE_ID_FIELD_NUMBER: _builtins.int
+    TO_MODE_ID_FIELD_NUMBER: _builtins.int
+    SECONDS_FIELD_NUMBER: _builtins.int
+    MACHINE_MW_FIELD_NUMBER: _builtins.int
+    MACHINE_COUNT_FIELD_NUMBER: _builtins.int
+    MW_FIELD_NUMBER: _builtins.int
+    CUMULATED_MW_FIELD_NUMBER: _builtins.int
+    COST_PER_MWH_FIELD_NUMBER: _builtins.int
+    asset_id: _builtins.str
+    """Asset."""
+    direction: _problem_pb2.Direction.ValueType
+    """Up or down."""
+    from_mode_id: _builtins.str
+    """Mode in which the machines wait."""
+    to_mode_id: _builtins.str
+    """Mode to which they move."""
+    seconds: _builtins.float
+    """Seconds until delivered."""
+    machine_mw: _builtins.float
+    """MW that one machine delivers."""
+    @_builtins.property
+    def machine_count(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Machines that move in each interval; where they rotate, more stand behind it."""
+
+    @_builtins.property
+    def mw(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
+        """MW in each interval."""
+
+    @_builtins.property
+    def cumulated_mw(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
+        """MW of this rung and of all that come before it in each interval; 0 where it holds nothing."""
+
+    @_builtins.property
+    def cost_per_mwh(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
+        """What a delivered MWh costs in each interval, money: the lowest price to receive for it, in either direction. Rungs come by rising cost."""
+
+    def __init__(
+        self,
+        *,
+        asset_id: _builtins.str = ...,
+        direction: _problem_pb2.Direction.ValueType = ...,
+        from_mode_id: _builtins.str = ...,
+        to_mode_id: _builtins.str = ...,
+        seconds: _builtins.float = ...,
+        machine_mw: _builtins.float = ...,
+        machine_count: _abc.Iterable[_builtins.int] | None = ...,
+        mw: _abc.Iterable[_builtins.float] | None = ...,
+        cumulated_mw: _abc.Iterable[_builtins.float] | None = ...,
+        cost_per_mwh: _abc.Iterable[_builtins.float] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["asset_id", b"asset_id", "cost_per_mwh", b"cost_per_mwh", "cumulated_mw", b"cumulated_mw", "direction", b"direction", "from_mode_id", b"from_mode_id", "machine_count", b"machine_count", "machine_mw", b"machine_mw", "mw", b"mw", "seconds", b"seconds", "to_mode_id", b"to_mode_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LadderRung: _TypeAlias = LadderRung  # noqa: Y015
 
 @_typing.final
 class BidBacking(_message.Message):

@@ -8,7 +8,7 @@ from typing import cast
 from scheduler.markets.block import Block
 from scheduler.markets.reserve import ReserveMarket
 from scheduler.model.component import MarketComponent
-from scheduler.plan import Backing, BlockPlan, MarketPlan
+from scheduler.plan import Backing, BlockPlan, MarketPlan, Rung
 from scheduler.problem import Direction, Floats, Problem
 from scheduler.v1 import plan_pb2 as v1
 from scheduler.wire.prequalification import DIRECTIONS
@@ -24,7 +24,7 @@ def market_plan_from_pb(
         if pb.position_mw:
             read.refuse(f"{path}.position_mw", "kind", "a reserve market has no position")
         return _reserve_from_pb(read, pb, path, cast(ReserveMarket, market), problem)
-    for name in ("blocks", "backing"):
+    for name in ("blocks", "backing", "ladder"):
         if getattr(pb, name):
             read.refuse(f"{path}.{name}", "kind", f"an energy market has no {name}")
     return MarketPlan(market.id, position_mw=floats_of_plan(read, pb.position_mw, f"{path}.position_mw"))
@@ -43,7 +43,8 @@ def _reserve_from_pb(read: Reader, pb: v1.MarketPlan, path: str, market: Reserve
     backing = tuple(
         _backing_from_pb(read, item, f"{path}.backing[{i}]", modes, bids) for i, item in enumerate(pb.backing)
     )
-    return MarketPlan(market.id, blocks=blocks, backing=backing)
+    ladder = tuple(_rung_from_pb(read, rung, f"{path}.ladder[{i}]", modes) for i, rung in enumerate(pb.ladder))
+    return MarketPlan(market.id, blocks=blocks, backing=backing, ladder=ladder)
 
 
 def _mode_ids(asset: object) -> set[str]:
@@ -82,15 +83,7 @@ def _are_known(read: Reader, ids: Sequence[str], known: set[str], path: str, nam
 def _backing_from_pb(
     read: Reader, pb: v1.Backing, path: str, modes: dict[str, set[str]], bids: set[tuple[str, str]]
 ) -> Backing:
-    direction = read.choice(pb, "direction", path, DIRECTIONS)
-    if direction is Direction.SYMMETRIC:
-        read.refuse(f"{path}.direction", "direction", "must be up or down")
-    if pb.asset_id not in modes:
-        read.refuse(f"{path}.asset_id", "reference", f"there is no asset {pb.asset_id[:200]!a}")
-    for name in ("from_mode_id", "to_mode_id"):
-        mode_id: str = getattr(pb, name)
-        if mode_id not in modes.get(pb.asset_id, {mode_id}):
-            read.refuse(f"{path}.{name}", "reference", f"the asset has no mode {mode_id[:200]!a}")
+    direction = _move_from_pb(read, pb, path, modes)
     bid_mw: dict[tuple[str, str], Floats] = {}
     for i, bid in enumerate(pb.bids):
         key = (bid.block_id, bid.bid_id)
@@ -101,7 +94,7 @@ def _backing_from_pb(
         bid_mw[key] = floats_of_plan(read, bid.mw, f"{path}.bids[{i}].mw")
     return Backing(
         asset_id=pb.asset_id,
-        direction=direction or Direction.UP,
+        direction=direction,
         from_mode_id=pb.from_mode_id,
         to_mode_id=pb.to_mode_id,
         machine_count=counts_of_plan(read, pb.machine_count, f"{path}.machine_count"),
@@ -110,12 +103,42 @@ def _backing_from_pb(
     )
 
 
+def _rung_from_pb(read: Reader, pb: v1.LadderRung, path: str, modes: dict[str, set[str]]) -> Rung:
+    return Rung(
+        asset_id=pb.asset_id,
+        direction=_move_from_pb(read, pb, path, modes),
+        from_mode_id=pb.from_mode_id,
+        to_mode_id=pb.to_mode_id,
+        seconds=read.number(pb, "seconds", path),
+        machine_mw=read.number(pb, "machine_mw", path),
+        machine_count=counts_of_plan(read, pb.machine_count, f"{path}.machine_count"),
+        mw=floats_of_plan(read, pb.mw, f"{path}.mw"),
+        cumulated_mw=floats_of_plan(read, pb.cumulated_mw, f"{path}.cumulated_mw"),
+        cost_per_mwh=floats_of_plan(read, pb.cost_per_mwh, f"{path}.cost_per_mwh"),
+    )
+
+
+def _move_from_pb(read: Reader, pb: v1.Backing | v1.LadderRung, path: str, modes: dict[str, set[str]]) -> Direction:
+    """The direction of a move of known machines between known modes; up after it was refused."""
+    direction = read.choice(pb, "direction", path, DIRECTIONS)
+    if direction is Direction.SYMMETRIC:
+        read.refuse(f"{path}.direction", "direction", "must be up or down")
+    if pb.asset_id not in modes:
+        read.refuse(f"{path}.asset_id", "reference", f"there is no asset {pb.asset_id[:200]!a}")
+    for name in ("from_mode_id", "to_mode_id"):
+        mode_id: str = getattr(pb, name)
+        if mode_id not in modes.get(pb.asset_id, {mode_id}):
+            read.refuse(f"{path}.{name}", "reference", f"the asset has no mode {mode_id[:200]!a}")
+    return direction or Direction.UP
+
+
 def market_plan_to_pb(plan: MarketPlan, market: MarketComponent) -> v1.MarketPlan:
     """The inverse of `market_plan_from_pb`."""
     pb = v1.MarketPlan(
         market_id=market.id,
         blocks=map(_block_to_pb, plan.blocks),
         backing=map(_backing_to_pb, plan.backing),
+        ladder=map(_rung_to_pb, plan.ladder),
     )
     if plan.position_mw is not None:
         pb.position_mw.extend(plan.position_mw.tolist())
@@ -147,4 +170,19 @@ def _backing_to_pb(backing: Backing) -> v1.Backing:
             v1.BidBacking(block_id=block_id, bid_id=bid_id, mw=mw.tolist())
             for (block_id, bid_id), mw in backing.bid_mw.items()
         ),
+    )
+
+
+def _rung_to_pb(rung: Rung) -> v1.LadderRung:
+    return v1.LadderRung(
+        asset_id=rung.asset_id,
+        direction=DIRECTIONS.number[rung.direction],
+        from_mode_id=rung.from_mode_id,
+        to_mode_id=rung.to_mode_id,
+        seconds=rung.seconds,
+        machine_mw=rung.machine_mw,
+        machine_count=rung.machine_count.tolist(),
+        mw=rung.mw.tolist(),
+        cumulated_mw=rung.cumulated_mw.tolist(),
+        cost_per_mwh=rung.cost_per_mwh.tolist(),
     )

