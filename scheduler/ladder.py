@@ -11,12 +11,14 @@ from typing import cast
 
 import numpy as np
 
+from scheduler.assets.battery import Battery
+from scheduler.assets.generator import Generator
 from scheduler.assets.miner_group import MinerGroup
 from scheduler.errors import SchedulerError
 from scheduler.markets.reserve import ReserveMarket
 from scheduler.plan import Backing, Plan, Rung
 from scheduler.problem import Counts, Floats, Problem
-from scheduler.worth import W_PER_MW, call_cost_per_mwh, site_of_asset
+from scheduler.worth import W_PER_MW, asset_of, call_cost_per_mwh, site_of_asset
 
 ROUNDING_MW = 1e-6  # of the solver
 
@@ -70,16 +72,17 @@ def _cumulated(mw: Floats, cost: Floats) -> Floats:
 
 
 def _move(problem: Problem, held: Backing) -> tuple[float, float, Counts]:
-    """Seconds until machines have moved, MW that one delivers, [T] how many of those behind it must move.
+    """Seconds until delivered, MW that one machine delivers, [T] how many of those behind it must move.
 
-    Where they rotate, the others wait.
+    Where machines rotate, the others wait. What has no machines delivers any MW.
     """
-    site = site_of_asset(problem, held.asset_id)
-    group = next(asset for asset in site.assets if asset.id == held.asset_id)
-    if not isinstance(group, MinerGroup):
+    asset = asset_of(site_of_asset(problem, held.asset_id), held.asset_id)
+    if isinstance(asset, Battery | Generator):
+        return asset.response_seconds, 0.0, np.zeros(problem.horizon.count, dtype=np.int64)
+    if not isinstance(asset, MinerGroup):
         raise SchedulerError(f"asset {held.asset_id!r}: how its calls are executed is not known")
-    here, there = group.mode_index[held.from_mode_id], group.mode_index[held.to_mode_id]
-    machine_mw = abs(group.modes[here].power_w - group.modes[there].power_w) / W_PER_MW * group.delivery_frac
+    here, there = asset.mode_index[held.from_mode_id], asset.mode_index[held.to_mode_id]
+    machine_mw = abs(asset.modes[here].power_w - asset.modes[there].power_w) / W_PER_MW * asset.delivery_frac
     machines = np.ceil((held.mw - ROUNDING_MW) / machine_mw).astype(np.int64)
     fewest = np.minimum(np.where(held.mw > 0, np.maximum(machines, 1), 0), held.machine_count)
-    return float(group.moves[group.move_index[here, there]].seconds), machine_mw, fewest
+    return float(asset.moves[asset.move_index[here, there]].seconds), machine_mw, fewest

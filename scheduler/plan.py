@@ -99,7 +99,7 @@ class Rung:
     from_mode_id: str
     to_mode_id: str
     seconds: float  # until delivered
-    machine_mw: float  # that one machine delivers
+    machine_mw: float  # that one machine delivers; 0 where the asset has none and delivers any MW
     machine_count: Counts  # [T] that move; more may stand behind it where they rotate
     mw: Floats  # [T]
     cumulated_mw: Floats  # [T] with all that comes before it; 0 where it holds nothing

@@ -14,11 +14,14 @@ from itertools import pairwise
 
 import numpy as np
 
+from scheduler.assets.battery import Battery
+from scheduler.assets.generator import Generator
 from scheduler.assets.machine import Mode
 from scheduler.assets.miner_group import MinerGroup, MinerGroupPlan
 from scheduler.errors import SchedulerError
 from scheduler.markets.energy import EnergyMarket
 from scheduler.markets.reserve import Activation, ReserveMarket
+from scheduler.model.component import AssetComponent
 from scheduler.plan import Backing, Plan
 from scheduler.problem import Counts, Direction, Floats, Problem, Site, Stage
 
@@ -121,39 +124,61 @@ def frontier(group: MinerGroup) -> list[Mode]:
 def call_cost_per_mwh(problem: Problem, site: Site, market: ReserveMarket, backing: Backing) -> Floats:
     """[T] what a delivered MWh costs, by backing: the lowest price to receive for it, in either direction.
 
-    Up: hash lost, less the fee saved. Down: the fee paid, less hash gained, so that minus it is the highest price to
-    pay. Raises SchedulerError for an asset whose calls this does not know.
+    Up: hash lost, fuel, or what was stored, less the fee saved. Down: the fee paid, less what is gained of these: minus
+    it is the highest price to pay. What is stored counts by its value at the end of the horizon: see
+    `is_worth_stated`. Raises SchedulerError for an asset whose calls this does not know.
     """
-    group = next((asset for asset in site.assets if asset.id == backing.asset_id), None)
-    if not isinstance(group, MinerGroup):
+    asset = next(asset for asset in site.assets if asset.id == backing.asset_id)
+    is_up = backing.direction is Direction.UP
+    if isinstance(asset, MinerGroup):
+        cost = _miner_cost(problem, asset, _activation(problem, market, backing.direction), backing)
+    elif isinstance(asset, Generator):
+        cost = asset.fuel_per_mwh if is_up else -asset.fuel_per_mwh
+    elif isinstance(asset, Battery):
+        stored = asset.end_value_per_mwh
+        per_mwh = stored / asset.discharge_frac + asset.wear_per_mwh if is_up else -stored * asset.charge_frac
+        cost = np.full(problem.horizon.count, per_mwh)
+    else:
         raise SchedulerError(f"asset {backing.asset_id!r}: what its calls cost is not known")
+    if site.tariff.fee_on_activated_energy:
+        cost = cost - (1 if is_up else -1) * site.tariff.import_fee_per_mwh
+    return np.asarray(cost, dtype=np.float64)
+
+
+def is_worth_stated(asset: AssetComponent) -> bool:
+    """Whether the cost of its calls is all that they cost: what a battery must fill up again has no stated value."""
+    return not (isinstance(asset, Battery) and asset.end_mwh is not None)
+
+
+def asset_of(site: Site, asset_id: str) -> AssetComponent:
+    """The asset of that id."""
+    return next(asset for asset in site.assets if asset.id == asset_id)
+
+
+def site_of_asset(problem: Problem, asset_id: str) -> Site:
+    """The site behind whose meter an asset stands."""
+    return next(site for site in problem.sites if any(asset.id == asset_id for asset in site.assets))
+
+
+def _miner_cost(problem: Problem, group: MinerGroup, expected: Activation | None, backing: Backing) -> Floats:
+    """Hash that the move loses, and what expected calls wear and lose on the way, over the energy expected of them."""
     here, there = (group.modes[group.mode_index[name]] for name in (backing.from_mode_id, backing.to_mode_id))
     moves = {(move.from_mode_id, move.to_mode_id): move for move in group.moves}
     move, back = moves[here.id, there.id], moves[there.id, here.id]
     machine_mw = abs(here.power_w - there.power_w) / W_PER_MW * group.delivery_frac
     income_per_ths_h = group.mining(problem).income_per_ths_h
     cost = (here.hashrate_ths - there.hashrate_ths) * income_per_ths_h / machine_mw
-    expected = _activation(problem, market, backing.direction)
-    if expected is not None:
-        wear = move.wear_cost + back.wear_cost
-        lost_ths_h = (there.hashrate_ths * move.seconds + here.hashrate_ths * back.seconds) / 3600
-        per_call = (wear + lost_ths_h * income_per_ths_h) / machine_mw
-        mwh_per_call = np.divide(
-            expected.expected_frac,
-            expected.calls_per_hour,
-            out=np.full(problem.horizon.count, np.inf),
-            where=expected.calls_per_hour > 0,
-        )
-        # calls of which no energy is expected leave nothing to spread their cost over
-        cost = cost + np.divide(per_call, mwh_per_call, out=np.zeros_like(per_call), where=mwh_per_call > 0)
-    if site.tariff.fee_on_activated_energy:
-        cost = cost - (1 if backing.direction is Direction.UP else -1) * site.tariff.import_fee_per_mwh
-    return np.asarray(cost, dtype=np.float64)
-
-
-def site_of_asset(problem: Problem, asset_id: str) -> Site:
-    """The site behind whose meter an asset stands."""
-    return next(site for site in problem.sites if any(asset.id == asset_id for asset in site.assets))
+    if expected is None:
+        return cost
+    lost_ths_h = (there.hashrate_ths * move.seconds + here.hashrate_ths * back.seconds) / 3600
+    per_call = (move.wear_cost + back.wear_cost + lost_ths_h * income_per_ths_h) / machine_mw
+    calls_per_mwh = np.divide(  # calls of which no energy is expected leave nothing to spread their cost over
+        expected.calls_per_hour,
+        expected.expected_frac,
+        out=np.zeros(problem.horizon.count),
+        where=expected.expected_frac > 0,
+    )
+    return cost + calls_per_mwh * per_call
 
 
 def _activation(problem: Problem, market: ReserveMarket, direction: Direction) -> Activation | None:

@@ -10,8 +10,10 @@ import pytest
 from test_worth import COUNT, DOWN, ECO, FULL, OFF, UP, backing, group, plan_of, problem, reserve
 
 from scheduler import make_plan
+from scheduler.assets.battery import Battery
+from scheduler.assets.generator import Generator
 from scheduler.ladder import ladder_of, with_ladders
-from scheduler.plan import MarketPlan
+from scheduler.plan import Backing, MarketPlan
 from scheduler.problem import Direction
 
 FIXTURES = Path(__file__).resolve().parent.parent / "fixtures"
@@ -95,6 +97,7 @@ def test_a_plan_gets_a_ladder_where_it_holds_anything():
 
 
 PLANNED = ["days/spike-day", "days/clock-autumn", "pairs/both-directions-feasible", "pairs/rotation-binding"]
+PLANNED += ["pairs/battery-energy-up-feasible", "pairs/generator-down-binding", "pairs/generator-up-binding"]
 
 
 @pytest.mark.parametrize("name", PLANNED)
@@ -114,9 +117,10 @@ def test_following_a_ladder_delivers_every_mw(name):
             for t in range(result.schedule.problem.horizon.count):
                 for asked_mw in (held[t], *draw.uniform(0, held[t], 3)) if held[t] else ():
                     moved = follow(rungs, t, asked_mw)
-                    delivered = sum(n * machine_mw(result.schedule.problem, rung) for rung, n in moved)
+                    delivered = sum(mw for _, mw in moved)
                     assert delivered >= asked_mw - 1e-6
-                    one_each = sum(machine_mw(result.schedule.problem, rung) for rung, _ in moved)
+                    one_each = sum(rung.machine_mw for rung, _ in moved)
+                    assert all(rung.machine_mw == machine_mw(result.schedule.problem, rung) for rung, _ in moved)
                     assert delivered <= asked_mw + one_each + 1e-6, "no machine more than it takes, rung by rung"
                     assert all(rung.seconds <= market.product.full_activation_seconds for rung, _ in moved)
                     costs = [rung.cost_per_mwh[t] for rung, _ in moved]
@@ -126,21 +130,52 @@ def test_following_a_ladder_delivers_every_mw(name):
 
 
 def follow(rungs, t, asked_mw):
-    """The rungs with the machines that move, by the words of the wire format alone."""
+    """The rungs with the MW that they deliver, by the words of the wire format alone."""
     moved, below = [], 0.0
     for rung in sorted((r for r in rungs if r.mw[t] > 0), key=lambda r: r.cumulated_mw[t]):
-        if asked_mw >= rung.cumulated_mw[t] - 1e-9:
-            moved.append((rung, int(rung.machine_count[t])))
-        elif asked_mw > below:
-            moved.append((rung, math.ceil((asked_mw - below) / rung.machine_mw - 1e-9)))
+        whole = asked_mw >= rung.cumulated_mw[t] - 1e-9
+        rest_mw = rung.mw[t] if whole else asked_mw - below
+        if rest_mw > 0:
+            machines = int(rung.machine_count[t])
+            if rung.machine_mw and not whole:
+                machines = math.ceil(rest_mw / rung.machine_mw - 1e-9)
+            assert machines <= rung.machine_count[t]
+            moved.append((rung, machines * rung.machine_mw if rung.machine_mw else rest_mw))
         below = rung.cumulated_mw[t]
     return moved
 
 
 def machine_mw(asked, rung):
     (asset,) = (asset for site in asked.sites for asset in site.assets if asset.id == rung.asset_id)
+    if asset.kind != "miner_group":
+        return 0.0
     power = {mode.id: mode.power_w for mode in asset.modes}
     return abs(power[rung.from_mode_id] - power[rung.to_mode_id]) / 1e6 * asset.delivery_frac
+
+
+def test_machines_and_others_on_one_ladder():
+    """A generator at 50 per MWh comes before machines that lose 95.24, a battery whose energy is worth 110 after."""
+    machines = group(OFF, FULL)
+    generator = Generator("gen", 1.0, np.array([50.0, 50.0, 100.0, 50.0]), True, response_seconds=30.0)
+    battery = Battery("bat", 1.0, 1.0, 1.0, 0.9, 0.8, 0.5, None, 80.0, 10.0, 2.0)
+    asked = problem(machines, reserve())
+    site = replace(asked.sites[0], assets=(machines, generator, battery))
+    asked = replace(asked, sites=(site,))
+    none = np.zeros(COUNT, dtype=int)
+    held = (
+        backing(UP, FULL, OFF, [100] * COUNT, [0.35] * COUNT),
+        *(Backing(name, UP, "", "", none, np.full(COUNT, 0.2)) for name in ("gen", "bat")),
+    )
+    of_machines, of_generator, of_battery = ladder_of(asked, asked.markets[1], held)
+    assert of_generator.cumulated_mw == pytest.approx([0.2, 0.2, 0.55, 0.2])
+    assert of_machines.cumulated_mw == pytest.approx([0.55, 0.55, 0.35, 0.55])
+    assert of_battery.cumulated_mw == pytest.approx([0.75] * COUNT)
+    assert of_battery.cost_per_mwh == pytest.approx([110.0] * COUNT)  # 80 / 0.8 and 10 of wear
+    assert (of_generator.seconds, of_battery.seconds, of_battery.machine_mw) == (30.0, 2.0, 0.0)
+    down = tuple(replace(one, direction=DOWN) for one in held[1:])
+    market = reserve(direction=DOWN)
+    costs = [rung.cost_per_mwh[0] for rung in ladder_of(asked, market, down)]
+    assert costs == pytest.approx([-50.0, -72.0])
 
 
 def test_the_table_is_in_the_order_of_calls():

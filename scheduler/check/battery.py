@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,7 +10,8 @@ import numpy as np
 from scheduler.check.book import Book
 from scheduler.check.findings import ABS_MW, Findings
 from scheduler.check.holding import check_holding
-from scheduler.check.reading import AssetView, Reader
+from scheduler.check.ladder import Delivery
+from scheduler.check.reading import AssetView, Claim, Reader
 from scheduler.plan import CashKind, Stream
 from scheduler.problem import Direction, Floats
 
@@ -94,6 +96,16 @@ class BatteryCheck:
             what = f"{direction.value} it holds"
             findings.limit(held, free, self.path, "held_power", what)
             findings.limit(energy, room, self.path, "held_energy", f"{what} calls of", unit="MWh")
+
+    def deliveries(self) -> Iterator[tuple[Claim, Delivery]]:
+        """Calls take from what is stored, which is worth what it is at the end, and wear; or they add to it."""
+        battery = self.battery
+        for claim in self.view.claims:
+            if claim.direction is Direction.UP:
+                cost = battery.end_value_per_mwh / battery.discharge_frac + battery.wear_per_mwh
+            else:
+                cost = -battery.end_value_per_mwh * battery.charge_frac
+            yield claim, Delivery(battery.response_seconds, np.full(self.count, cost))
 
     def earn(self, book: Book) -> None:
         """Wear of what is given back, and what the end is worth more than the start."""

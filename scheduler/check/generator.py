@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,7 +10,8 @@ import numpy as np
 from scheduler.check.book import Book
 from scheduler.check.findings import Findings, at_most
 from scheduler.check.holding import check_holding
-from scheduler.check.reading import AssetView, Reader
+from scheduler.check.ladder import Delivery
+from scheduler.check.reading import AssetView, Claim, Reader
 from scheduler.plan import CashKind, Stream
 from scheduler.problem import Counts, Direction, Floats
 
@@ -67,6 +69,13 @@ class GeneratorCheck:
         what = "with all down calls it takes"
         findings.limit(held[Direction.DOWN] + self.power_mw, -on * generator.min_mw, power, "output_least", what)
         check_holding(self.view, generator.response_seconds, findings)
+
+    def deliveries(self) -> Iterator[tuple[Claim, Delivery]]:
+        """Calls burn fuel, or save it."""
+        fuel = self.generator.fuel_per_mwh
+        for claim in self.view.claims:
+            cost = fuel if claim.direction is Direction.UP else -fuel
+            yield claim, Delivery(self.generator.response_seconds, cost)
 
     def earn(self, book: Book) -> None:
         """Fuel, planned and for expected calls, and starts."""

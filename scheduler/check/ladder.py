@@ -35,9 +35,9 @@ class Delivery:
     """What the asset itself says of a claim: how soon, how much of it by a machine, at what cost."""
 
     seconds: float
-    machine_mw: float
-    cost_per_mwh: Floats  # [T]
-    option: Option
+    cost_per_mwh: Floats  # [T] without fees
+    machine_mw: float = 0.0  # 0: it has no machines and delivers any MW
+    option: Option | None = None  # of its machines
 
 
 class Deliverer(Protocol):
@@ -45,6 +45,10 @@ class Deliverer(Protocol):
 
     def deliveries(self) -> Iterator[tuple[Claim, Delivery]]:
         """All that it holds for markets."""
+
+
+class Group(Deliverer, Protocol):
+    """One with machines."""
 
     def ready(self, mode_id: str, slack_seconds: float) -> Counts:
         """[T] machines of a mode that may back a move of that slack."""
@@ -77,6 +81,9 @@ def check_ladders(view: PlanView, assets: Mapping[str, object], findings: Findin
         rungs = _read(market, findings)
         ladders.append(rungs)
         for rung in rungs:
+            if rung.claim.asset_id not in deliverers:
+                message = f"what {rung.claim.asset_id!r} delivers when it is called is not known"
+                findings.add(rung.path, "ladder_unproven", message)
             _check_rung(rung, known.get(rung.claim.path), findings)
         for direction in market.market.product.direction.parts:
             mine = [rung for rung in rungs if rung.claim.direction is direction]
@@ -156,19 +163,24 @@ def _check_rung(rung: RungView, delivery: Delivery | None, findings: Findings) -
         message = f"{rung.machine_mw:.9g} MW, one machine delivers {delivery.machine_mw:.9g} MW"
         findings.add(f"{rung.path}.machine_mw", "ladder_machine_mw", message)
     holds = rung.mw > 0
-    moved_mw = np.asarray(rung.machine_count * delivery.machine_mw, np.float64)
-    enough = claim.machine_count * delivery.machine_mw >= rung.mw - ABS_MW  # else it is said of the backing
-    asked_mw = np.where(enough, rung.mw, 0.0)
-    findings.limit(asked_mw, moved_mw, field, "ladder_short", "its machines are to deliver")
-    one_less_mw = np.maximum(moved_mw - delivery.machine_mw, 0)
-    what = "even without one of its machines it delivers"
-    findings.limit(one_less_mw, rung.mw, field, "ladder_over", what)
-    gap = np.abs(rung.cost_per_mwh - delivery.cost_per_mwh)
+    if delivery.option is not None:
+        moved_mw = np.asarray(rung.machine_count * delivery.machine_mw, np.float64)
+        enough = claim.machine_count * delivery.machine_mw >= rung.mw - ABS_MW  # else it is said of the backing
+        asked_mw = np.where(enough, rung.mw, 0.0)
+        findings.limit(asked_mw, moved_mw, field, "ladder_short", "its machines are to deliver")
+        one_less_mw = np.maximum(moved_mw - delivery.machine_mw, 0)
+        what = "even without one of its machines it delivers"
+        findings.limit(one_less_mw, rung.mw, field, "ladder_over", what)
+    cost = delivery.cost_per_mwh
+    tariff = claim.site.tariff
+    if tariff.fee_on_activated_energy:
+        cost = cost + (tariff.import_fee_per_mwh if claim.direction is Direction.DOWN else -tariff.import_fee_per_mwh)
+    gap = np.abs(rung.cost_per_mwh - cost)
     findings.each(
-        holds & (gap > ABS_COST + REL_COST * np.abs(delivery.cost_per_mwh)),
+        holds & (gap > ABS_COST + REL_COST * np.abs(cost)),
         f"{rung.path}.cost_per_mwh",
         "ladder_cost",
-        lambda t: f"interval {t}: {rung.cost_per_mwh[t]:.9g}, a MWh costs {delivery.cost_per_mwh[t]:.9g}",
+        lambda t: f"interval {t}: {rung.cost_per_mwh[t]:.9g}, a MWh costs {cost[t]:.9g}",
         gap,
     )
 
@@ -204,15 +216,17 @@ def _check_pair(
     findings: Findings,
 ) -> None:
     """Both products (or both directions of one) in full: no machine makes two moves at once that do not go together."""
-    homes: dict[tuple[str, str], list[RungView]] = {}
+    homes: dict[tuple[str, str], list[tuple[RungView, Option]]] = {}
     for rung in one if one is other else [*one, *other]:
-        if rung.claim.path in known:
-            homes.setdefault((rung.claim.asset_id, rung.claim.from_mode_id), []).append(rung)
-    for (asset_id, mode_id), mine in homes.items():
+        delivery = known.get(rung.claim.path)
+        if delivery is not None and delivery.option is not None:
+            homes.setdefault((rung.claim.asset_id, rung.claim.from_mode_id), []).append((rung, delivery.option))
+    for (asset_id, mode_id), of_mode in homes.items():
+        mine = [rung for rung, _ in of_mode]
         if one is not other and len({rung.claim.market.id for rung in mine}) < 2:
             continue  # said of the product alone
-        ready = deliverers[asset_id].ready
-        options = [known[rung.claim.path].option for rung in mine]
+        ready = cast(Group, deliverers[asset_id]).ready
+        options = [option for _, option in of_mode]
         counts = np.array([rung.claim.machine_count for rung in mine])  # those that wait to rotate included
         bad = unassignable(options, counts, partial(ready, mode_id))
         names = " and ".join(dict.fromkeys(rung.claim.market.id for rung in mine))

@@ -223,10 +223,7 @@ def delivery_of(backed: BackedMove, income_per_ths_h: Floats) -> Delivery:
             if move is not None:
                 lost = target.hashrate_ths * move.seconds / 3600 * income_per_ths_h
                 cost = cost + calls_per_mwh * machines * (lost + move.wear_cost)
-    tariff = claim.site.tariff
-    if tariff.fee_on_activated_energy:
-        cost = cost + (tariff.import_fee_per_mwh if claim.direction is Direction.DOWN else -tariff.import_fee_per_mwh)
-    return Delivery(backed.move.seconds, machine_mw, np.asarray(cost, np.float64), backed.option)
+    return Delivery(backed.move.seconds, np.asarray(cost, np.float64), machine_mw, backed.option)
 
 
 def earn_calls(backed: BackedMove, income_per_ths_h: Floats, book: Book) -> None:

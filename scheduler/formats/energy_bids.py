@@ -18,7 +18,7 @@ from scheduler.markets.reserve import ReserveMarket
 from scheduler.plan import Backing, Plan
 from scheduler.problem import Direction, Floats, Problem
 from scheduler.tables import Cell
-from scheduler.worth import call_cost_per_mwh, site_of_asset
+from scheduler.worth import asset_of, call_cost_per_mwh, is_worth_stated, site_of_asset
 
 ENERGY_TYPES = ("aFRR", "mFRR")
 KW_PER_MW = 1000
@@ -55,10 +55,13 @@ def energy_bids(problem: Problem, plan: Plan, market: ReserveMarket, reserve_typ
     ]
     horizon, side = problem.horizon, SIDES[market.product.direction]
     inverted = -1 if market.product.direction is Direction.DOWN else 1
-    held = [
-        (backing, call_cost_per_mwh(problem, site_of_asset(problem, backing.asset_id), market, backing))
-        for backing in next(one for one in plan.markets if one.market_id == market.id).backing
-    ]
+    held = []
+    for backing in next(one for one in plan.markets if one.market_id == market.id).backing:
+        site = site_of_asset(problem, backing.asset_id)
+        if not is_worth_stated(asset_of(site, backing.asset_id)):
+            words = "must be filled again to end_mwh, and what that costs is not stated: give end_value_per_mwh instead"
+            raise SchedulerError(f"battery {backing.asset_id!r} {words}")
+        held.append((backing, call_cost_per_mwh(problem, site, market, backing)))
     for t in range(horizon.count):
         product = f"{side}_{number_in_day(horizon, t):03d}"
         for kw, cents in _bids(held, t, market.product.smallest_bid_kw, market.product.step_kw):

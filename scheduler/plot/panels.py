@@ -86,12 +86,15 @@ def _break_evens(problem: Problem, plan: Plan) -> list[tuple[str, str, Floats]]:
 
 def draw_dispatch(axes: Axes, problem: Problem, plan: Plan, edges: Floats) -> None:
     """Power by group and mode, stacked; what the meters show; the import limit, where it is near."""
-    layers = _dispatch_layers(problem, plan)
-    bands = _stack(axes, edges, layers, np.zeros(len(edges) - 1), 1)
+    nothing = np.zeros(len(edges) - 1)
+    taken, made = _dispatch_layers(problem, plan)
+    bands = [*_stack(axes, edges, taken, nothing, 1), *_stack(axes, edges, made, nothing, -1)]
     grid = np.sum([site.grid_mw for site in plan.sites], axis=0)
     _line(axes, edges, grid, "grid", style.INK, 1.2)
-    top = float(max(grid.max(), max((band.high.max() for band in bands), default=0.0), 1e-3))
-    bottom = min(0.0, float(grid.min()))
+    top = max([float(grid.max()), 1e-3, *(float(band.high.max()) for band in bands)])
+    bottom = min([0.0, float(grid.min()), *(float(band.high.min()) for band in bands)])
+    if bottom < 0:
+        axes.axhline(0, color=style.INK, linewidth=0.6)
     limits = [site.connection.import_limit_mw for site in problem.sites if site.connection is not None]
     limit = np.sum(limits, axis=0) if limits else np.full(len(grid), np.inf)
     names = []
@@ -99,16 +102,18 @@ def draw_dispatch(axes: Axes, problem: Problem, plan: Plan, edges: Floats) -> No
         top = max(top, float(limit.max()))
         _line(axes, edges, limit, "import-limit", style.INK, 1.0, (0, (6, 2)))
         names.append((float(edges[-1]), float(limit[-1]), "import limit"))
-    axes.set_ylim(bottom, top * (1 + HEADROOM))
+    axes.set_ylim(bottom * (1 + HEADROOM), top * (1 + HEADROOM))
     axes.set_xlim(edges[0], edges[-1])
-    axes.set_title("Power by group and mode, MW; line: from the grid")
+    axes.set_title(f"Power by group and mode, MW{'; below 0: made' if made else ''}; line: from the grid")
     label_bands(axes, edges, bands)
     label_beside(axes, names)
 
 
-def _dispatch_layers(problem: Problem, plan: Plan) -> list[Layer]:
-    """By asset and mining mode, the hungriest below; all that rests as one on top."""
-    layers: list[Layer] = []
+def _dispatch_layers(problem: Problem, plan: Plan) -> tuple[list[Layer], list[Layer]]:
+    """What is taken: other assets, then mining modes, the hungriest below, then all that rests; and what is made."""
+    mining: list[Layer] = []
+    taken: list[Layer] = []
+    made: list[Layer] = []
     resting = np.zeros(problem.horizon.count)
     assets = [
         pair
@@ -119,17 +124,20 @@ def _dispatch_layers(problem: Problem, plan: Plan) -> list[Layer]:
         colour = style.GROUP_COLOURS[number % len(style.GROUP_COLOURS)]
         if not (isinstance(asset, MinerGroup) and isinstance(asset_plan, MinerGroupPlan)):
             hatch = style.HATCHES[number % len(style.HATCHES)]
-            layers.append(Layer(f"dispatch-{asset.id}", asset.id, asset_plan.power_mw, colour, hatch))
+            power_mw = asset_plan.power_mw
+            taken.append(Layer(f"dispatch-{asset.id}", asset.id, np.maximum(power_mw, 0.0), colour, hatch))
+            made.append(Layer(f"made-{asset.id}", asset.id, np.maximum(-power_mw, 0.0), colour, hatch))
             continue
-        power_mw = _power_by_mode(asset, asset_plan, problem.horizon.step_seconds)
-        by_power = sorted(zip(asset.modes, power_mw, strict=True), key=lambda item: -item[0].power_w)
-        mining = [item for item in by_power if not item[0].resting]
-        for i, (mode, mw) in enumerate(mining):
+        power = _power_by_mode(asset, asset_plan, problem.horizon.step_seconds)
+        by_power = sorted(zip(asset.modes, power, strict=True), key=lambda item: -item[0].power_w)
+        modes = [item for item in by_power if not item[0].resting]
+        for i, (mode, mw) in enumerate(modes):
             hatch = style.HATCHES[(number + i) % len(style.HATCHES)]
-            name = f"{asset.id} {mode.id}" if len(mining) > 1 else asset.id
-            layers.append(Layer(f"dispatch-{asset.id}-{mode.id}", name, mw, colour, hatch))
+            name = f"{asset.id} {mode.id}" if len(modes) > 1 else asset.id
+            mining.append(Layer(f"dispatch-{asset.id}-{mode.id}", name, mw, colour, hatch))
         resting += sum((mw for mode, mw in by_power if mode.resting), np.zeros(len(resting)))
-    return [*_largest(layers), *_largest([Layer("dispatch-resting", "at rest", resting, style.REST_COLOUR, "")])]
+    rest = Layer("dispatch-resting", "at rest", resting, style.REST_COLOUR, "")
+    return [*_largest([*taken, *mining]), *_largest([rest])], _largest(made)
 
 
 def _power_by_mode(group: MinerGroup, plan: MinerGroupPlan, step_seconds: float) -> Floats:

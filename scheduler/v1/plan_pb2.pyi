@@ -667,16 +667,16 @@ class LadderRung(_message.Message):
     direction: _problem_pb2.Direction.ValueType
     """Up or down."""
     from_mode_id: _builtins.str
-    """Mode in which the machines wait."""
+    """Mode in which the machines wait. Empty where the asset has no machines."""
     to_mode_id: _builtins.str
-    """Mode to which they move."""
+    """Mode to which they move. Empty where the asset has no machines."""
     seconds: _builtins.float
     """Seconds until delivered."""
     machine_mw: _builtins.float
-    """MW that one machine delivers."""
+    """MW that one machine delivers; 0 where the asset has no machines and delivers any MW."""
     @_builtins.property
     def machine_count(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
-        """Machines that move in each interval; where they rotate, more stand behind it."""
+        """Machines that move in each interval; where they rotate, more stand behind it. 0 where the asset has none."""
 
     @_builtins.property
     def mw(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:

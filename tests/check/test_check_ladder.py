@@ -149,3 +149,10 @@ def test_nothing_that_stands_for_a_ladder_is_raised():
         for value in (None, math.nan, "x", -1, [], np.zeros((2, 2)), {}, object()):
             broken = edited(PLAN, f"{MFRR}[0]", replace(rung, **{field: value}))
             assert audit(PROBLEM, broken).violations, (field, value)
+
+
+def test_what_an_asset_does_not_tell_is_not_proven(monkeypatch):
+    from scheduler.check.miner_group import MinerGroupCheck
+
+    monkeypatch.delattr(MinerGroupCheck, "deliveries")
+    assert rules(PLAN) == {"ladder_unproven"}

@@ -354,6 +354,24 @@ def test_a_bid_is_never_below_the_smallest():
     assert list(_bids(held, 0, 300, 100)) == [(700, 100), (300, 200), (600, 400)]
 
 
+def test_energy_of_a_battery_is_bid_where_its_worth_is_stated():
+    result = make_plan(DAYS.parent / "pairs" / "battery-energy-up-feasible" / "request.json")
+    problem, plan = result.schedule.problem, result.plan
+    market = next(market for market in problem.markets if market.kind == "reserve")
+    (site,) = problem.sites
+    keeps = replace(next(a for a in site.assets if a.kind == "battery"), end_mwh=0.0)
+    valued = replace(keeps, end_mwh=None, end_value_per_mwh=60.0)
+    for battery, wanted in ((keeps, None), (valued, 60.0 / valued.discharge_frac + valued.wear_per_mwh)):
+        assets = tuple(battery if a.kind == "battery" else a for a in site.assets)
+        asked = replace(problem, sites=(replace(site, assets=assets),))
+        if wanted is None:
+            with pytest.raises(SchedulerError, match="end_value_per_mwh"):
+                energy_bids(asked, plan, market, "aFRR")
+        else:
+            bids = energy_bids(asked, plan, market, "aFRR")[1:]
+            assert bids and [row[4] for row in bids] == pytest.approx([wanted] * len(bids), abs=0.01)
+
+
 # ---- schedule and blocks ----
 
 

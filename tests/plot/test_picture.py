@@ -31,7 +31,19 @@ PLANS = ROOT / "docs" / "plans"
 NAMES = sorted(path.parent.name for path in DAYS.glob("*/request.json"))
 QUICK = ("absorber", "awards-clash", "clock-autumn", "spike-day")  # planned within a second or two
 SVG = "{http://www.w3.org/2000/svg}"
-OWN = ("panel-", "price-", "worth-", "dispatch-", "reserve-", "missing-", "money-", "grid", "import-limit", "other")
+OWN = (
+    "panel-",
+    "price-",
+    "worth-",
+    "dispatch-",
+    "made-",
+    "reserve-",
+    "missing-",
+    "money-",
+    "grid",
+    "import-limit",
+    "other",
+)
 
 
 @cache
@@ -120,13 +132,15 @@ def test_a_drawn_day_has_the_structure_of_a_fresh_drawing(name, tmp_path):
 
 def test_layers_add_up_to_the_meter():
     """Stacked MW are those of the grid, in every interval, wakes and all that rests included."""
-    for name in QUICK:
+    made = [f"../pairs/{name}" for name in ("battery-power-up-binding", "generator-up-binding", "island-feasible")]
+    for name in (*QUICK, *made):
         result = planned(name)
         axes = draw(result.schedule).axes[1]
+        assert ("below 0: made" in axes.get_title(loc="left")) == (name in made)
         hours = np.arange(result.schedule.problem.horizon.count) * result.schedule.problem.horizon.step_hours
         total = np.zeros(len(hours))
         for patch in axes.patches:
-            if str(patch.get_gid()).startswith(("dispatch-", "other")):
+            if str(patch.get_gid()).startswith(("dispatch-", "made-", "other")):
                 values, edges, base = patch.get_data()
                 at = np.searchsorted(edges, hours + 1e-9) - 1
                 total += values[at] - base[at]
