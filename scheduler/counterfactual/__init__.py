@@ -118,11 +118,12 @@ def simulated_plan(fleet: Fleet, name: str, options: SolveOptions | None = None,
 
 
 def _audited(problem: Problem, plan: Plan) -> Plan:
-    """The plan with the checker's own money. Raises CannotRunError where the checker finds anything."""
+    """The plan with its ladders and the checker's own money. Raises CannotRunError where the checker finds anything."""
     from scheduler.counterfactual.fleet import CannotRunError
+    from scheduler.ladder import with_ladders
 
     cash = check.money(problem, plan)
-    plan = replace(plan, cash=cash, objective=sum(stream.total for stream in cash))
+    plan = with_ladders(problem, replace(plan, cash=cash, objective=sum(stream.total for stream in cash)))
     faults = check.audit(problem, plan).violations
     if faults:
         raise CannotRunError(f"run by this rule, the fleet cannot keep within its limits: {faults[0]}")

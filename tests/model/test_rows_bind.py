@@ -19,6 +19,7 @@ from tiny_fixtures import NAMES, problem_of
 import scheduler
 from scheduler import check
 from scheduler.errors import SolverError
+from scheduler.ladder import with_ladders
 from scheduler.model.build import Build, build, extract
 from scheduler.model.compile import Matrix, compile_matrix
 from scheduler.model.ledger import Values
@@ -141,7 +142,7 @@ class Case:
 
     def violations(self, x: np.ndarray) -> str:
         problem = self.made.problem
-        plan = extract(self.made, Values(problem, self.matrix.values(x).of))
+        plan = with_ladders(problem, extract(self.made, Values(problem, self.matrix.values(x).of)))
         plan = replace(plan, objective=sum(stream.total for stream in check.money(problem, plan)))
         return "\n".join(map(str, check.audit(problem, plan).violations))
 
