@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from functools import cached_property
 from os import PathLike
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scheduler.planner import Progress, make_schedule
@@ -19,8 +20,6 @@ from scheduler.settings import SolveOptions
 from scheduler.tables import IntervalTable, Table, Tables
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import pandas
 
     from scheduler.plan import Plan, Schedule, Shortfall, Solve
@@ -150,6 +149,25 @@ class Result:
         from scheduler.formats.csv_tables import prepare_directory, write_tables
 
         return write_tables(prepare_directory(directory, force), self._tables.by_file())
+
+    def to_xlsx(self, path: str | PathLike[str]) -> None:
+        """Writes all tables to one workbook, a sheet each."""
+        from scheduler.formats.plan_files import write_plan_workbook
+
+        write_plan_workbook(Path(path), self._tables.by_file())
+
+    def to_parquet(self, directory: str | PathLike[str], *, force: bool = False) -> list[Path]:
+        """Writes all tables as Parquet files; needs pyarrow. Raises SchedulerError like `to_csv`."""
+        from scheduler.formats.csv_tables import prepare_directory
+        from scheduler.formats.plan_files import write_parquet
+
+        return write_parquet(prepare_directory(directory, force), self._tables.by_file())
+
+    def plot(self, path: str | PathLike[str]) -> None:
+        """Draws the plan to a .svg, .png or .pdf file; needs matplotlib."""
+        from scheduler.plot import write_picture
+
+        write_picture(Path(path), self.schedule)
 
     @property
     def _tables(self) -> Tables:

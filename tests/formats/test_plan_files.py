@@ -102,3 +102,14 @@ def test_no_zone_is_lost(tmp_path):
     sheet = load_workbook(tmp_path / "plan.xlsx")["energy"]
     assert sheet["A1"].value == "utc_start"
     assert sheet["A2"].value == result.schedule.problem.horizon.start_utc.replace(tzinfo=None)
+
+
+def test_a_result_writes_them_too(tmp_path):
+    result = make_plan(tiny_request_pb())
+    result.to_xlsx(tmp_path / "plan.xlsx")
+    assert "dispatch" in load_workbook(tmp_path / "plan.xlsx").sheetnames
+    assert len(result.to_parquet(tmp_path / "parquet")) == len(Tables(result.schedule).by_file())
+    with pytest.raises(SchedulerError, match="not empty"):
+        result.to_parquet(tmp_path / "parquet")
+    result.plot(tmp_path / "plan.svg")
+    assert "<svg" in (tmp_path / "plan.svg").read_text("utf-8")
