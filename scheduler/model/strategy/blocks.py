@@ -69,6 +69,12 @@ class Blocks:
         of_all = abs(whole) @ (matrix.site < 0).astype(float) > 0
         return np.flatnonzero(of_asset & of_all)
 
+    def set_bounds(self, matrix: Matrix) -> None:
+        """The bounds of the columns as in another matrix, all else as it was."""
+        for block in self._blocks:
+            every = np.arange(len(block.columns))
+            block.solver.set_bounds(every, matrix.lower[block.columns], matrix.upper[block.columns])
+
     def answer(self, duals: Floats, clock: Clock) -> Priced:
         """The best of every block at the prices ``duals`` [rows] of the shared rows; others are not read."""
         prices = np.zeros(len(duals))

@@ -13,6 +13,7 @@ Who waits for news has a safe plan before the offers are decided: awards held, n
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 
 import numpy as np
@@ -49,11 +50,15 @@ SHARE_OF_TIME_BY_BLOCKS = 0.5
 ROUNDINGS_BY_BLOCKS = ((0.5, 0), (0.15, 1), (0.05, 1))
 
 
+Solution = tuple[Floats, float]
+"""Values of the columns, and their money."""
+
+
 def fast(matrix: Matrix, options: SolveOptions, clock: Clock, on_incumbent: Incumbent | None = None) -> Result:
     """The most money: offers first, machines rounded under them."""
     if not (matrix.integer & ~matrix.coarse).any():
         return plain(matrix, options, clock, on_incumbent)
-    safe: tuple[Floats, float] | None = None
+    safe: Solution | None = None
     if on_incumbent is not None and len(matrix.offers) and len(matrix.money) > LARGE_COLUMNS_COUNT:
         left = clock.left_seconds
         seconds = max(SHARE_OF_TIME_WITHOUT_OFFERS * left, min(SECONDS_WITHOUT_OFFERS, left / 2))
@@ -67,34 +72,53 @@ def fast(matrix: Matrix, options: SolveOptions, clock: Clock, on_incumbent: Incu
 
 
 def _with_offers(matrix: Matrix, options: SolveOptions, clock: Clock, on_incumbent: Incumbent | None) -> Result:
+    known = Result(Outcome.LIMIT, None, None, np.inf)
     if len(matrix.money) > BLOCKS_COLUMNS_COUNT:
-        try:
-            return _by_blocks(matrix, options, clock, on_incumbent)
-        except SolverError:  # too hard to take apart, or no time: the way of smaller fleets has an answer for both
-            pass
+        with suppress(SolverError):  # too hard to take apart, or no time: the way below has an answer for both
+            known = _by_blocks(matrix, options, clock, on_incumbent)
+    if known.outcome is Outcome.OPTIMAL:
+        return known
     offers = Solver(replace(matrix, integer=matrix.coarse), seed=options.seed)
     offers.set_costs(matrix.money, matrix.constant, maximise=True)
+    if known.x is not None:
+        offers.start_from(known.x)
     relaxed = offers.solve(
         rel_gap=SHARE_OF_GAP * options.rel_gap,
         abs_gap=SHARE_OF_GAP * options.abs_gap,
         seconds=SHARE_OF_TIME * clock.left_seconds,
     )
-    if relaxed.x is None or relaxed.bound is None:
-        return replace(relaxed, x=None, objective=None)
-    rounding = Rounding(matrix, relaxed.x, options.seed)
-    best = _rounded(rounding, ROUNDINGS, relaxed.bound, options, clock, on_incumbent)
-    if best is not None and proven(best[1], relaxed.bound, options):
-        return Result(Outcome.OPTIMAL, best[0], best[1], relaxed.bound)
-    last = plain(matrix, options, clock, _bounded(on_incumbent, relaxed.bound), None if best is None else best[0])
+    if relaxed.outcome is Outcome.INFEASIBLE:
+        return relaxed
+    bound = min(value for value in (known.bound, relaxed.bound, np.inf) if value is not None)
+    best = None if known.x is None or known.objective is None else (known.x, known.objective)
+    if relaxed.x is None or relaxed.bound is None or not np.isfinite(bound):
+        return _best_of(best, bound, options)
+    if best is None or not proven(best[1], bound, options):
+        best = _better(
+            best, _rounded(Rounding(matrix, relaxed.x, options.seed), ROUNDINGS, bound, options, clock, on_incumbent)
+        )
+    if best is not None and proven(best[1], bound, options):
+        return _best_of(best, bound, options)
+    last = plain(matrix, options, clock, _bounded(on_incumbent, bound), None if best is None else best[0])
     if last.outcome is Outcome.INFEASIBLE:
         return last
-    bound = min(value for value in (relaxed.bound, last.bound) if value is not None)
-    if last.x is not None and last.objective is not None and (best is None or last.objective > best[1]):
-        best = (last.x, last.objective)
+    if last.x is not None and last.objective is not None:
+        best = _better(best, (last.x, last.objective))
+    return _best_of(best, bound if last.bound is None else min(bound, last.bound), options)
+
+
+def _better(one: Solution | None, other: Solution | None) -> Solution | None:
+    if one is None or other is None:
+        return one or other
+    return one if one[1] >= other[1] else other
+
+
+def _best_of(best: Solution | None, bound: float, options: SolveOptions) -> Result:
+    """What was found under a bound: proven or not."""
+    known_bound = bound if np.isfinite(bound) else None
     if best is None:
-        return Result(Outcome.LIMIT, None, None, bound)
-    outcome = Outcome.OPTIMAL if proven(best[1], bound, options) else Outcome.LIMIT
-    return Result(outcome, best[0], best[1], bound)
+        return Result(Outcome.LIMIT, None, None, known_bound)
+    return Result(Outcome.OPTIMAL if proven(best[1], bound, options) else Outcome.LIMIT, *best, known_bound)
 
 
 def _by_blocks(matrix: Matrix, options: SolveOptions, clock: Clock, on_incumbent: Incumbent | None) -> Result:
@@ -125,10 +149,7 @@ def _by_blocks(matrix: Matrix, options: SolveOptions, clock: Clock, on_incumbent
     told = None if on_incumbent is None else lambda x, money, bound: on_incumbent(whole(x), money, bound)
     rounding = Rounding(matrix.part(columns), relaxation.x[columns], options.seed)
     best = _rounded(rounding, ROUNDINGS_BY_BLOCKS, bound, options, clock, told)
-    if best is None:
-        return Result(Outcome.LIMIT, None, None, bound)
-    outcome = Outcome.OPTIMAL if proven(best[1], bound, options) else Outcome.LIMIT
-    return Result(outcome, whole(best[0]), best[1], bound)
+    return _best_of(None if best is None else (whole(best[0]), best[1]), bound, options)
 
 
 def _rounded(
@@ -138,9 +159,9 @@ def _rounded(
     options: SolveOptions,
     clock: Clock,
     on_incumbent: Incumbent | None,
-) -> tuple[Floats, float] | None:
+) -> Solution | None:
     """The best of some roundings and its money; no more are tried than the gap needs."""
-    best: tuple[Floats, float] | None = None
+    best: Solution | None = None
     allowed = max(options.abs_gap, options.rel_gap * abs(bound))
     for margin, radius in tries:
         time = Clock(SHARE_OF_TIME_ROUNDING * clock.left_seconds)
@@ -154,7 +175,7 @@ def _rounded(
     return best
 
 
-def _without_offers(matrix: Matrix, options: SolveOptions, clock: Clock) -> tuple[Floats, float] | None:
+def _without_offers(matrix: Matrix, options: SolveOptions, clock: Clock) -> Solution | None:
     """A plan that offers nothing, soon rather than good, and its money; None where it does not come off."""
     upper = matrix.upper.copy()
     upper[matrix.offers] = 0.0

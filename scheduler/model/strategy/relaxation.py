@@ -27,9 +27,8 @@ from scheduler.problem import Floats
 
 FIRST_BOX = 2.0
 """Half the width of the box, in mean prices to begin with."""
-NARROWER, WIDER = 0.7, 1.5
-"""After prices that were no better; after better ones that the box still held back."""
-HELD_BACK_MW = 1.0
+NARROWER, WIDER, FREE = 0.7, 1.5, 4.0
+"""After prices that were no better; after better ones that the box held back; where only the box is in the way."""
 OFF_BALANCE_MW = 1e-5
 TURNS_COUNT = 60
 SAMPLE_SITES_COUNT = 12
@@ -88,19 +87,13 @@ class Relaxation:
 
     def fix(self, columns: Indices, values: Floats) -> None:
         """From now on the same with some columns fixed; bound and money are for that."""
-        self._set_bounds(columns, values, values)
-
-    def free(self, columns: Indices, whole: Matrix) -> None:
-        """Takes `fix` back."""
-        self._set_bounds(columns, whole.lower[columns], whole.upper[columns])
-
-    def _set_bounds(self, columns: Indices, lower: Floats, upper: Floats) -> None:
         low, high = self.matrix.lower.copy(), self.matrix.upper.copy()
-        low[columns], high[columns] = lower, upper
+        low[columns] = high[columns] = values
         self.matrix = replace(self.matrix, lower=low, upper=high)
         self._weak_duality = Bound(self.matrix)
+        self._blocks.set_bounds(self.matrix)
         if self._master is not None:
-            self._master.set_bounds(columns, lower, upper)
+            self._master.fix(columns, values)
 
     def solve(self, rel_gap: float) -> None:
         """Until bound and money are within ``rel_gap``. Raises SolverError where the time is too short."""
@@ -115,14 +108,16 @@ class Relaxation:
             answer = self._blocks.answer(prices, self._clock)
             self.used |= answer.used
             bound = self._weak_duality.of(answer.duals)
-            if bound < self.bound:
+            better, held_back = bound < self.bound, off_balance_mw > OFF_BALANCE_MW
+            if better:
                 self.bound, self._center = bound, prices
-                if off_balance_mw > HELD_BACK_MW:
-                    self._box *= WIDER
-            else:
-                self._box *= NARROWER
-            if self.bound - money <= rel_gap * abs(money) and off_balance_mw <= OFF_BALANCE_MW:
+            solved = self.bound - money <= rel_gap * abs(money)
+            if solved and not held_back:
                 break
+            if held_back and (better or solved):
+                self._box *= FREE if solved else WIDER
+            elif not better:
+                self._box *= NARROWER
         else:
             raise SolverError("the relaxation did not converge")
         self.money = money
@@ -182,10 +177,10 @@ class _Master:
         columns.sort_indices()
         self._solver.add_columns(columns, part.money, part.lower, part.upper)
 
-    def set_bounds(self, columns: Indices, lower: Floats, upper: Floats) -> None:
-        """Bounds of some columns, of those too that are not there yet."""
+    def fix(self, columns: Indices, values: Floats) -> None:
+        """Values of some columns, of those too that are not there yet."""
         low, high = self._matrix.lower.copy(), self._matrix.upper.copy()
-        low[columns], high[columns] = lower, upper
+        low[columns] = high[columns] = values
         self._matrix = replace(self._matrix, lower=low, upper=high)
         here = np.flatnonzero(np.isin(self._columns, columns))
         at = self._columns[here]

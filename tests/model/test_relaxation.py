@@ -1,0 +1,135 @@
+"""The relaxation by blocks against the relaxation in one piece, and what a plan by blocks is worth."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from scheduler.errors import SolverError
+from scheduler.model.build import build
+from scheduler.model.compile import Matrix, compile_matrix
+from scheduler.model.solve import Clock, Solver
+from scheduler.model.strategy import fast, relaxation
+from scheduler.model.strategy.blocks import Blocks, Bound
+from scheduler.model.strategy.relaxation import Relaxation
+from scheduler.planner import make_schedule
+from scheduler.problem import Problem
+from scheduler.settings import SolveOptions
+from scheduler.wire.json import schedule_request_from_json
+from scheduler.wire.request import schedule_request_from_pb
+from tools.fixtures.scale import SIZES, scale_request
+
+FIXTURES = Path(__file__).parents[2] / "fixtures"
+NAMES = [
+    "days/spike-day",
+    "days/clock-spring",
+    "days/chances",
+    "days/day-after-result",
+    "days/nordic-hourly",
+    "days/twelve-containers",
+    "days/texas-day",
+    "days/absorber",
+]
+
+
+def problem_of(name: str) -> Problem:
+    path = FIXTURES / name / "request.json"
+    return schedule_request_from_pb(schedule_request_from_json(path.read_text(), str(path)))[1]
+
+
+def matrix_of(problem: Problem) -> Matrix:
+    return compile_matrix(build(problem).ledger).without_shortfall()
+
+
+def in_one_piece(matrix: Matrix) -> float:
+    solver = Solver(matrix, relaxed=True)
+    solver.set_costs(matrix.money, matrix.constant, maximise=True)
+    objective = solver.solve(rel_gap=0.0, abs_gap=0.0, seconds=60).objective
+    assert objective is not None
+    return objective
+
+
+@pytest.fixture(params=NAMES)
+def matrix(request: pytest.FixtureRequest) -> Matrix:
+    return matrix_of(problem_of(request.param))
+
+
+def test_bound_and_money_enclose_the_relaxation_in_one_piece(matrix: Matrix) -> None:
+    exact = in_one_piece(matrix)
+    found = Relaxation(matrix, Clock(60))
+    found.solve(1e-5)
+    within = 2e-5 * abs(exact) + 1e-6
+    assert exact - 1e-6 * max(1, abs(exact)) <= found.bound <= exact + within
+    assert exact - within <= found.money <= exact + 1e-6 * max(1, abs(exact))
+
+
+def test_the_point_fits_the_rows_and_stays_among_the_columns_in_use(matrix: Matrix) -> None:
+    found = Relaxation(matrix, Clock(60))
+    found.solve(1e-4)
+    rows = matrix.matrix @ found.x
+    assert (rows <= matrix.row_upper + 1e-4).all() and (rows >= matrix.row_lower - 1e-4).all()
+    assert not found.x[~found.used].any()
+
+
+def test_any_prices_say_no_less_than_the_relaxation_earns(matrix: Matrix) -> None:
+    exact, bound = in_one_piece(matrix), Bound(matrix)
+    random = np.random.default_rng(1)
+    for scale in (0.0, 0.01, 1.0, 30.0):
+        duals = scale * random.standard_normal(matrix.matrix.shape[0])
+        assert bound.of(duals) >= exact - 1e-6 * max(1, abs(exact))
+        assert bound.of(Blocks(matrix).answer(duals, Clock(60)).duals) >= exact - 1e-6 * max(1, abs(exact))
+
+
+def test_offers_that_are_fixed_earn_what_they_earn_in_one_piece() -> None:
+    matrix = matrix_of(problem_of("days/spike-day"))
+    found = Relaxation(matrix, Clock(60))
+    found.solve(1e-5)
+    coarse = np.flatnonzero(matrix.coarse)
+    nothing = np.zeros(len(coarse))
+    found.fix(coarse, nothing)
+    found.solve(1e-5)
+    lower, upper = matrix.lower.copy(), matrix.upper.copy()
+    lower[coarse] = upper[coarse] = 0.0
+    assert found.money == pytest.approx(in_one_piece(replace(matrix, lower=lower, upper=upper)), rel=3e-5)
+
+
+def test_prices_of_a_sample_of_sites_lead_to_the_same_relaxation(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(SIZES, "S", (4, 2, 24))
+    matrix = matrix_of(schedule_request_from_pb(scale_request("S", 3))[1])
+    exact, without = in_one_piece(matrix), Relaxation(matrix, Clock(60)).prices
+    monkeypatch.setattr(relaxation, "SAMPLE_SITES_COUNT", 3)
+    monkeypatch.setattr(relaxation, "SITES_PER_SAMPLED", 2)
+    found = Relaxation(matrix, Clock(60))
+    assert (found.prices != without).any()
+    found.solve(1e-5)
+    assert found.money == pytest.approx(exact, rel=2e-5) and found.bound == pytest.approx(exact, rel=2e-5)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_plans_by_blocks_are_proven_or_stay_near_the_bound(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fast, "BLOCKS_COLUMNS_COUNT", 0)
+    matrix, options = matrix_of(problem_of(name)), SolveOptions()
+    if not (matrix.integer & ~matrix.coarse).any():
+        pytest.skip("only large machines: nothing to round")
+    exact = fast.fast(matrix, options, Clock(60))
+    assert exact.x is not None and exact.objective is not None and exact.bound is not None
+    by_blocks = fast._by_blocks(matrix, options, Clock(60), None)
+    assert by_blocks.objective is not None and by_blocks.x is not None and by_blocks.bound is not None
+    assert by_blocks.objective <= exact.bound + 1e-6 and exact.objective <= by_blocks.bound + 1e-6
+    assert by_blocks.objective >= exact.objective - 0.1 * abs(exact.objective) - 1.0
+    rows = matrix.matrix @ by_blocks.x
+    assert (rows <= matrix.row_upper + 1e-6).all() and (rows >= matrix.row_lower - 1e-6).all()
+    assert (by_blocks.x[matrix.integer] == np.rint(by_blocks.x[matrix.integer])).all()
+
+
+def test_what_cannot_be_taken_apart_is_solved_in_one_piece(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuses(*_: object) -> None:
+        raise SolverError("too hard")
+
+    monkeypatch.setattr(fast, "BLOCKS_COLUMNS_COUNT", 0)
+    monkeypatch.setattr(Relaxation, "solve", refuses)
+    schedule = make_schedule(problem_of("days/chances"), SolveOptions(counterfactuals=False))
+    assert schedule.solve.stop_reason.value == "proven"
