@@ -11,7 +11,7 @@ import pytest
 from scheduler.errors import SolverError
 from scheduler.model.build import build
 from scheduler.model.compile import Matrix, compile_matrix
-from scheduler.model.solve import Clock, Solver
+from scheduler.model.solve import Clock, Outcome, Result, Solver
 from scheduler.model.strategy import fast, relaxation
 from scheduler.model.strategy.blocks import Blocks, Bound
 from scheduler.model.strategy.relaxation import Relaxation
@@ -133,3 +133,13 @@ def test_what_cannot_be_taken_apart_is_solved_in_one_piece(monkeypatch: pytest.M
     monkeypatch.setattr(Relaxation, "solve", refuses)
     schedule = make_schedule(problem_of("days/chances"), SolveOptions(counterfactuals=False))
     assert schedule.solve.stop_reason.value == "proven"
+
+
+def test_a_plan_without_offers_is_kept_where_the_clock_left_nothing_better(monkeypatch: pytest.MonkeyPatch) -> None:
+    matrix = matrix_of(problem_of("days/spike-day"))
+    monkeypatch.setattr(fast, "LARGE_COLUMNS_COUNT", 0)
+    poor = Result(Outcome.LIMIT, np.zeros(len(matrix.money)), -1e6, 1e6)
+    monkeypatch.setattr(fast, "_with_offers", lambda *_: poor)
+    told: list[float] = []
+    found = fast.fast(matrix, SolveOptions(), Clock(60), lambda x, money, bound: told.append(money))
+    assert found.objective == told[0] > poor.objective and found.bound == 1e6 and found.outcome is Outcome.LIMIT

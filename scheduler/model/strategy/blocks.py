@@ -43,6 +43,19 @@ class Priced:
     used: NDArray[np.bool_]
 
 
+def rows_of_markets(matrix: Matrix) -> Indices:
+    """Rows in which columns of assets meet columns of no site: what is held for a market and what it asks."""
+    whole = abs(matrix.matrix)
+    of_asset = whole @ (matrix.asset >= 0).astype(float) > 0
+    of_all = whole @ (matrix.site < 0).astype(float) > 0
+    return np.flatnonzero(of_asset & of_all)
+
+
+def columns_beside(matrix: Matrix, rows: Indices) -> Indices:
+    """Columns that none of some rows name."""
+    return np.flatnonzero(np.diff(csc_array(csr_array(matrix.matrix)[rows]).indptr) == 0)
+
+
 class Blocks:
     """The blocks of a matrix."""
 
@@ -51,7 +64,7 @@ class Blocks:
         self.owner_of_row = _only(matrix.matrix, matrix.asset)
         self.shared_rows = np.flatnonzero(self.owner_of_row < 0)
         self.shared_columns = np.flatnonzero(matrix.asset < 0)
-        self.markets_rows = self._rows_of_markets()
+        self.markets_rows = rows_of_markets(matrix)
         columns_of = _grouped(matrix.asset)
         rows_of = _grouped(self.owner_of_row)
         empty = np.zeros(0, dtype=np.int64)
@@ -61,13 +74,6 @@ class Blocks:
         own = self._matrix.part(columns, rows)
         into_rows = csr_array(self._matrix.matrix[:, columns].T)
         return Block(columns, rows, into_rows, own, Solver(own, relaxed=True))
-
-    def _rows_of_markets(self) -> Indices:
-        """Rows in which columns of assets meet columns of no site: what is held for a market and what it asks."""
-        whole, matrix = self._matrix.matrix, self._matrix
-        of_asset = abs(whole) @ (matrix.asset >= 0).astype(float) > 0
-        of_all = abs(whole) @ (matrix.site < 0).astype(float) > 0
-        return np.flatnonzero(of_asset & of_all)
 
     def set_bounds(self, matrix: Matrix) -> None:
         """The bounds of the columns as in another matrix, all else as it was."""

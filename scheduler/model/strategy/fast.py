@@ -21,6 +21,7 @@ import numpy as np
 from scheduler.errors import SolverError
 from scheduler.model.compile import Matrix
 from scheduler.model.solve import Clock, Incumbent, Outcome, Result, Solver
+from scheduler.model.strategy.blocks import Indices, columns_beside, rows_of_markets
 from scheduler.model.strategy.plain import plain
 from scheduler.model.strategy.relaxation import Relaxation
 from scheduler.model.strategy.rounding import Rounding
@@ -66,9 +67,10 @@ def fast(matrix: Matrix, options: SolveOptions, clock: Clock, on_incumbent: Incu
         if safe is not None:
             on_incumbent(*safe, None)
     result = _with_offers(matrix, options, clock, on_incumbent)
-    if result.x is None and result.outcome is not Outcome.INFEASIBLE and safe is not None:
-        return Result(Outcome.LIMIT, *safe, result.bound)
-    return result
+    if safe is None or result.outcome is Outcome.INFEASIBLE:
+        return result
+    found = None if result.x is None or result.objective is None else (result.x, result.objective)
+    return _best_of(_better(found, safe), np.inf if result.bound is None else result.bound, options)
 
 
 def _with_offers(matrix: Matrix, options: SolveOptions, clock: Clock, on_incumbent: Incumbent | None) -> Result:
@@ -140,16 +142,13 @@ def _by_blocks(matrix: Matrix, options: SolveOptions, clock: Clock, on_incumbent
     relaxation.fix(columns[part.coarse], np.rint(offers.x[part.coarse]))
     relaxation.solve(GAP_OF_RELAXATION)
     columns = np.flatnonzero(relaxation.used)
-
-    def whole(x: Floats) -> Floats:
-        every = np.zeros(len(matrix.money))
-        every[columns] = x
-        return every
-
-    told = None if on_incumbent is None else lambda x, money, bound: on_incumbent(whole(x), money, bound)
+    count = len(matrix.money)
+    told = None
+    if on_incumbent is not None:
+        told = lambda x, money, bound: on_incumbent(_among(columns, x, count), money, bound)  # noqa: E731
     rounding = Rounding(matrix.part(columns), relaxation.x[columns], options.seed)
     best = _rounded(rounding, ROUNDINGS_BY_BLOCKS, bound, options, clock, told)
-    return _best_of(None if best is None else (whole(best[0]), best[1]), bound, options)
+    return _best_of(None if best is None else (_among(columns, best[0], count), best[1]), bound, options)
 
 
 def _rounded(
@@ -179,18 +178,30 @@ def _without_offers(matrix: Matrix, options: SolveOptions, clock: Clock) -> Solu
     """A plan that offers nothing, soon rather than good, and its money; None where it does not come off."""
     upper = matrix.upper.copy()
     upper[matrix.offers] = 0.0
-    bare = replace(matrix, upper=upper)
-    loose = replace(options, rel_gap=max(options.rel_gap, REL_GAP_WITHOUT_OFFERS))
+    bare, columns = replace(matrix, upper=upper), np.arange(len(upper))
+    held = rows_of_markets(matrix)
+    if not ((matrix.row_lower[held] > 0) | (matrix.row_upper[held] < 0)).any():  # no award: nothing needs be held
+        columns = columns_beside(matrix, held)
+        bare = bare.part(columns)
     solver = Solver(replace(bare, integer=bare.coarse), seed=options.seed)
     solver.set_costs(bare.money, bare.constant, maximise=True)
+    rel_gap = max(options.rel_gap, REL_GAP_WITHOUT_OFFERS)
     try:
-        relaxed = solver.solve(rel_gap=loose.rel_gap, abs_gap=loose.abs_gap, seconds=clock.left_seconds)
+        relaxed = solver.solve(rel_gap=rel_gap, abs_gap=options.abs_gap, seconds=clock.left_seconds)
         if relaxed.x is None:
             return None
-        allowed = max(loose.abs_gap, loose.rel_gap * abs(relaxed.objective or 0.0))
-        return Rounding(bare, relaxed.x, options.seed).whole(0.0, 1, np.inf, clock, gap=allowed)
+        allowed = max(options.abs_gap, rel_gap * abs(relaxed.objective or 0.0))
+        rounded = Rounding(bare, relaxed.x, options.seed).whole(0.0, 1, np.inf, clock, gap=allowed)
     except SolverError:
         return None
+    return None if rounded is None else (_among(columns, rounded[0], len(upper)), rounded[1])
+
+
+def _among(columns: Indices, x: Floats, count: int) -> Floats:
+    """[count] all columns, of which only some are used."""
+    every = np.zeros(count)
+    every[columns] = x
+    return every
 
 
 def _bounded(on_incumbent: Incumbent | None, bound: float) -> Incumbent | None:

@@ -22,7 +22,7 @@ from scipy.sparse import csc_array, hstack
 from scheduler.errors import SolverError
 from scheduler.model.compile import Matrix
 from scheduler.model.solve import Clock, Outcome, Solver
-from scheduler.model.strategy.blocks import NOTHING, Blocks, Bound, Indices
+from scheduler.model.strategy.blocks import NOTHING, Blocks, Bound, Indices, columns_beside
 from scheduler.problem import Floats
 
 FIRST_BOX = 2.0
@@ -60,8 +60,7 @@ class Relaxation:
         """[rows] of the problem that offers nothing; of what markets ask for, of a sample or of the offers."""
         matrix, boxed = self.matrix, self._boxed
         rows = np.setdiff1d(np.arange(matrix.matrix.shape[0]), boxed)
-        entries = np.diff(csc_array(matrix.matrix.tocsr()[boxed]).indptr)
-        columns = np.flatnonzero(entries == 0)
+        columns = columns_beside(matrix, boxed)
         solver = Solver(matrix.part(columns, rows), relaxed=True)
         solver.set_costs(matrix.money[columns], matrix.constant, maximise=True)
         result = solver.solve(rel_gap=0.0, abs_gap=0.0, seconds=self._clock.left_seconds)
