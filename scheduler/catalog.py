@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from scheduler.assets.battery import Battery
+from scheduler.assets.boiler import Boiler
+from scheduler.assets.dry_cooler import DryCooler
 from scheduler.assets.firm_load import FirmLoad
 from scheduler.assets.generator import Generator
+from scheduler.assets.heat_demand import HeatDemand
+from scheduler.assets.heat_store import HeatStore
 from scheduler.assets.miner_group import MinerGroup
 from scheduler.assets.renewable import Renewable
 from scheduler.markets.energy import EnergyMarket
@@ -16,6 +20,10 @@ ASSETS = {
     "renewable": Renewable,
     "battery": Battery,
     "generator": Generator,
+    "heat_demand": HeatDemand,
+    "heat_store": HeatStore,
+    "boiler": Boiler,
+    "dry_cooler": DryCooler,
 }
 MARKETS = {
     "energy": EnergyMarket,

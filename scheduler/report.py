@@ -230,8 +230,8 @@ class Report:
         return table
 
     def _beside(self, plan: plan_pb2.Plan) -> Table:
-        """What is not a machine: energy, and what of it is not served or left."""
-        figures = ["MWh taken", "MWh made", "MWh not served", "MWh left"]
+        """What is not a machine: energy, what of it is not served or left, and heat in or out."""
+        figures = ["MWh taken", "MWh made", "MWh not served", "MWh left", "MWh of heat"]
         table = table_of("Beside the machines", ["site", "asset", "kind"], figures)
 
         def energy(values: Iterable[float]) -> str:
@@ -251,6 +251,7 @@ class Report:
                     energy(max(0.0, -mw) for mw in asset.power_mw),
                     energy(asset.firm_load.unserved_mw),
                     energy(asset.renewable.curtailed_mw),
+                    energy(abs(mw) for mw in _heat_of(asset)),
                 )
         return table
 
@@ -285,6 +286,12 @@ class Report:
                 str(count) if count else "",
             )
         return table
+
+
+def _heat_of(asset: plan_pb2.AssetPlan) -> Sequence[float]:
+    """Heat in each interval; none where an asset has nothing to do with it."""
+    delivered, rejected = asset.heat_demand.delivered_mw, asset.dry_cooler.rejected_mw
+    return [*delivered, *rejected, *asset.boiler.heat_mw, *(max(0.0, mw) for mw in asset.heat_store.heat_mw)]
 
 
 def penalties(way: plan_pb2.Plan | plan_pb2.Counterfactual) -> float:

@@ -116,6 +116,7 @@ def _north() -> v1.Site:
             {"mode_id": "ready", "count": 100, "minutes_since_move": 2, "seconds_until_settled": 180},
         ],
         delivery_frac=0.9,
+        heat_frac=0.8,
         prequalified=[
             {"market_id": "afrr-up", "direction": "DIRECTION_UP", "max_mw": 2.5},
             {"market_id": "fcr", "direction": "DIRECTION_SYMMETRIC", "max_mw": 1.5},
@@ -201,6 +202,30 @@ def _yard() -> v1.Site:
                     "prequalified": [{"market_id": "afrr-up", "direction": "DIRECTION_UP", "max_mw": 1.0}],
                 },
             },
+            {
+                "id": "network",
+                "heat_demand": {
+                    "demand_mw": series([0.5, 0.4], 60),
+                    "price_per_mwh": series([35.0] * 8),
+                    "least_mw": series([0.1] * 8),
+                },
+            },
+            {
+                "id": "tank",
+                "heat_store": {
+                    "capacity_mwh": 3.0,
+                    "charge_mw": 1.0,
+                    "discharge_mw": 1.2,
+                    "initial_mwh": 1.0,
+                    "loss_frac_per_hour": 0.01,
+                    "end_mwh": 0.5,
+                },
+            },
+            {
+                "id": "boiler",
+                "boiler": {"max_mw": 1.0, "fuel_per_mwh": series([60.0] * 8), "power_per_heat_mw": 0.02},
+            },
+            {"id": "cooler", "dry_cooler": {"max_mw": series([4.0, 3.5], 60)}},
             {"id": "river", "renewable": {"available_mw": series([0.5] * 8), "curtailable": False}},
         ],
     )

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from scheduler.assets.machine import prequalified_mw
 from scheduler.model.component import Demand, Tranche
 from scheduler.model.idioms import incompatible_sets, window
 from scheduler.plan import Backing, CashKind, Stream
@@ -104,7 +105,7 @@ def declare_backing(group: MinerGroup, ledger: Ledger, site: Site) -> Iterator[B
     for demand in ledger.demands_at(site):
         options = list(options_of(group, demand))
         most_mw = group.machine_count * max((option.counted_mw for option in options), default=0.0)
-        most_mw = min(most_mw, group.prequalified_mw(demand.market_id, demand.direction))
+        most_mw = min(most_mw, prequalified_mw(group.prequalified, demand.market_id, demand.direction))
         for option in options:
             name = _name(group, option)
             count = ledger.variables(
@@ -118,7 +119,7 @@ def declare_backing(group: MinerGroup, ledger: Ledger, site: Site) -> Iterator[B
             held = []
             for i, tranche in enumerate(demand.tranches):
                 mw = ledger.variables(f"held{name}[{i}]", ledger.intervals, where=tranche.active)
-                ledger.claim(demand, tranche, site.id, group.id, mw, most_mw)
+                ledger.claim(demand, tranche, site.id, group.id, mw, most_mw, group.heat_frac / group.delivery_frac)
                 held.append((tranche, mw))
             yield Backed(option, count, tuple(held))
 
@@ -139,7 +140,7 @@ def limit_backing(group: MinerGroup, ledger: Ledger, backed: list[Backed], count
     for market_id, direction in dict.fromkeys(
         (one.option.demand.market_id, one.option.demand.direction) for one in backed
     ):
-        cap_mw = group.prequalified_mw(market_id, direction)
+        cap_mw = prequalified_mw(group.prequalified, market_id, direction)
         if cap_mw < float("inf"):
             demands = [
                 one

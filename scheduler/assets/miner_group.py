@@ -24,13 +24,12 @@ from scheduler.assets.machine import (
     ModeKind,
     Move,
     Prequalification,
-    prequalified_mw,
     prequalified_violations,
 )
 from scheduler.errors import Violation
 from scheduler.model.idioms import in_transit_frac, shifted, window
 from scheduler.plan import AssetPlan, Backing, CashKind, Stream
-from scheduler.problem import Counts, Direction, Floats, Mining, Problem, Site, intervals_of, unique_ids
+from scheduler.problem import Counts, Floats, Mining, Problem, Site, intervals_of, unique_ids
 
 if TYPE_CHECKING:
     from scheduler.model.ledger import Ledger, Term, Values, Vars
@@ -56,6 +55,7 @@ class MinerGroup:
     delivery_frac: float = 1.0  # derates reserve only
     prequalified: tuple[Prequalification, ...] = ()
     mining_override: Mining | None = None
+    heat_frac: float = 0.0  # of its power, what a heat loop can recover
 
     @cached_property
     def mode_index(self) -> dict[str, int]:
@@ -77,10 +77,6 @@ class MinerGroup:
         """What its hashes earn."""
         return self.mining_override or problem.mining
 
-    def prequalified_mw(self, market_id: str, direction: Direction) -> float:
-        """Cap on delivered MW for a market in one direction; inf: none."""
-        return prequalified_mw(self.prequalified, market_id, direction)
-
     def violations(self, path: str, problem: Problem) -> Iterator[Violation]:
         """Everything that is wrong with it."""
         if self.machine_count < 1:
@@ -90,6 +86,8 @@ class MinerGroup:
         yield from self._cohort_violations(path)
         if not 0 < self.delivery_frac <= 1:
             yield Violation(f"{path}.delivery_frac", "range", f"must be in (0, 1], is {self.delivery_frac}")
+        if not 0 <= self.heat_frac <= 1:
+            yield Violation(f"{path}.heat_frac", "range", f"must be in [0, 1], is {self.heat_frac}")
         if self.daily_start_budget_count is not None and self.daily_start_budget_count < 0:
             yield Violation(
                 f"{path}.daily_start_budget_count", "range", f"must be at least 0, is {self.daily_start_budget_count}"
@@ -259,13 +257,19 @@ class MinerGroup:
     def _inject_power(self, ledger: Ledger, site: Site, own: MinerGroupVars) -> None:
         """Each mode's power, corrected while moves run: a mean over the interval."""
         for m, mode in enumerate(self.modes):
-            ledger.inject(site.id, mode.power_w / W_PER_MW, own.count[m])
+            self._inject(ledger, site, mode.power_w / W_PER_MW, own.count[m])
         for a, move in enumerate(self.moves):
             target_w = self.modes[self.mode_index[move.to_mode_id]].power_w
             if move.power_w is not None and move.power_w != target_w:
                 for j, share in enumerate(in_transit_frac(move.seconds, ledger.problem.horizon.step_seconds)):
                     excess_mw = share * (move.power_w - target_w) / W_PER_MW
-                    ledger.inject(site.id, excess_mw, shifted(own.move[a], j))
+                    self._inject(ledger, site, excess_mw, shifted(own.move[a], j))
+
+    def _inject(self, ledger: Ledger, site: Site, mw: float, variables: Vars) -> None:
+        """Power, and the part of it that comes back as heat."""
+        ledger.inject(site.id, mw, variables)
+        if self.heat_frac:
+            ledger.machine_heat[site.id].append((mw * self.heat_frac, variables))
 
     def constrain(self, ledger: Ledger, site: Site, own: MinerGroupVars) -> None:
         """Flow of machines between modes, locks, starts, backing, and what mining earns."""
@@ -370,10 +374,6 @@ class MinerGroup:
                 power_mw[j:] += before * (on_way_w - target.power_w) / W_PER_MW
                 hashrate[j:] -= before * target.hashrate_ths
         return MinerGroupPlan(self.id, power_mw, count, move, hashrate)
-
-    def makes_mw(self, count: int) -> tuple[Floats, Floats]:
-        """Nothing."""
-        return np.zeros(count), np.zeros(count)
 
     def quantities(self, plan: MinerGroupPlan) -> Iterator[tuple[str, str, Floats | Counts]]:
         """Hash rate of the group, machines by mode."""

@@ -16,6 +16,7 @@ from scheduler.check.findings import (
     Findings,
 )
 from scheduler.check.firm_load import not_served
+from scheduler.check.heat import check_heat
 from scheduler.check.ladder import check_ladders
 from scheduler.check.reading import PlanView, Reader, is_number, read_plan
 from scheduler.check.tariff import earn_fees
@@ -65,6 +66,7 @@ def _work_out(problem: Problem, view: PlanView, findings: Findings, check: bool 
             asset.earn(book)
         if check:
             check_connection(site, grid_mw[site.site.id], findings)
+            check_heat(site, assets, findings)
         earn_fees(site, grid_mw[site.site.id], hours, book)
     for market_view in view.markets:
         market = MARKETS[market_view.market.kind](market_view, grid_mw)

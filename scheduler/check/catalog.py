@@ -11,6 +11,7 @@ from scheduler.check.energy import EnergyCheck
 from scheduler.check.findings import Findings
 from scheduler.check.firm_load import FirmLoadCheck
 from scheduler.check.generator import GeneratorCheck
+from scheduler.check.heat import BoilerCheck, DryCoolerCheck, HeatDemandCheck, HeatStoreCheck
 from scheduler.check.miner_group import MinerGroupCheck
 from scheduler.check.reading import AssetView, MarketView
 from scheduler.check.renewable import RenewableCheck
@@ -40,6 +41,10 @@ ASSETS: dict[str, Callable[[AssetView, Findings], AssetCheck]] = {
     "renewable": RenewableCheck,
     "battery": BatteryCheck,
     "generator": GeneratorCheck,
+    "heat_demand": HeatDemandCheck,
+    "heat_store": HeatStoreCheck,
+    "boiler": BoilerCheck,
+    "dry_cooler": DryCoolerCheck,
 }
 MARKETS: dict[str, Callable[[MarketView, dict[str, Floats]], MarketCheck]] = {
     "energy": EnergyCheck,

@@ -14,8 +14,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scheduler.assets.battery import Battery
+from scheduler.assets.boiler import Boiler
+from scheduler.assets.dry_cooler import DryCooler
 from scheduler.assets.firm_load import FirmLoad
 from scheduler.assets.generator import Generator
+from scheduler.assets.heat_demand import HeatDemand
+from scheduler.assets.heat_store import HeatStore
 from scheduler.assets.machine import Cohort, Prequalification
 from scheduler.assets.miner_group import MinerGroup
 from scheduler.assets.renewable import Renewable
@@ -78,6 +82,8 @@ def limits_of(problem: Problem) -> list[Limit]:
                 found += _renewable_limits(asset, site, s, a)
             elif isinstance(asset, Generator):
                 found += _generator_limits(asset, site, s, a)
+            elif isinstance(asset, HeatDemand | HeatStore | Boiler | DryCooler):
+                found += _heat_limits(asset, site, s, a)
             elif isinstance(asset, Battery):
                 found += _battery_limits(asset, site, problem.horizon, s, a)
     for m, market in enumerate(problem.markets):
@@ -209,6 +215,26 @@ def _generator_limits(generator: Generator, site: Site, s: int, a: int) -> Itera
         if getattr(generator, name):
             yield limit(name, "lower", **{name: 0.0})
     yield from _prequalified_limits(generator.prequalified, at, site, s, a)
+
+
+def _heat_limits(asset: HeatDemand | HeatStore | Boiler | DryCooler, site: Site, s: int, a: int) -> Iterator[Limit]:
+    at = f"problem.sites[{s}].assets[{a}].{asset.kind}"
+    more_mw = _needed_mw(site)
+
+    def limit(name: str, advice: str, **changes: Any) -> Limit:
+        lift = partial(_with_asset, s=s, a=a, **changes)
+        return Limit(f"{asset.kind} {name}", f"{at}.{name}", f"{advice} {at}.{name}", lift, site_id=site.id)
+
+    if isinstance(asset, HeatDemand):
+        if asset.least_mw is not None and asset.least_mw.any():
+            yield limit("least_mw", "lower", least_mw=None)
+    elif isinstance(asset, HeatStore):
+        yield limit("initial_mwh", "have more stored at the start, raise", initial_mwh=asset.capacity_mwh)
+        if asset.end_mwh:
+            yield limit("end_mwh", "lower", end_mwh=0.0)
+        yield limit("discharge_mw", "raise", discharge_mw=asset.discharge_mw + more_mw)
+    else:
+        yield limit("max_mw", "raise", max_mw=asset.max_mw + more_mw)
 
 
 def _prequalified_limits(entries: Iterable[Prequalification], at: str, site: Site, s: int, a: int) -> Iterator[Limit]:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from scheduler.assets.backing import W_PER_MW
 from scheduler.assets.generator import Generator
+from scheduler.assets.heat_demand import HeatDemand
 from scheduler.assets.miner_group import MinerGroup
 from scheduler.counterfactual.ways import Ways
 from scheduler.markets.energy import EnergyMarket
@@ -116,9 +117,11 @@ class Fleet:
 
     @cached_property
     def price_per_mwh(self) -> Floats:
-        """[G, T] what a rule takes for the price of energy, fees included."""
+        """[G, T] what a rule takes for the price of energy: fees included, less what the heat of a MWh is sold for."""
         by_site = [price_at(self.problem, site) + site.tariff.import_fee_per_mwh for site in self.sites]
-        return np.stack(by_site)[self.site_of]
+        of_heat = np.stack([heat_price_at(site, self.horizon.count) for site in self.sites])[self.site_of]
+        recovered = np.array([group.heat_frac for group in self.groups])
+        return np.stack(by_site)[self.site_of] - recovered[:, None] * of_heat
 
     @cached_property
     def available(self) -> Floats:
@@ -172,6 +175,16 @@ def made_at(site: Site, count: int) -> tuple[Floats, Floats]:
             one = asset.makes_mw(count)
             least, most = least + one[0], most + one[1]
     return least, most
+
+
+def heat_price_at(site: Site, count: int) -> Floats:
+    """[T] what the best of those who want heat then pays for it; 0 where nobody does."""
+    prices = [
+        np.where(asset.demand_mw > 0, asset.price_per_mwh, 0.0)
+        for asset in site.assets
+        if isinstance(asset, HeatDemand)
+    ]
+    return np.max(prices, axis=0) if prices else np.zeros(count)
 
 
 def markets_of(problem: Problem, site: Site) -> list[EnergyMarket]:

@@ -46,8 +46,8 @@ def always_running(fleet: Fleet) -> Wanted:
 def threshold(fleet: Fleet) -> Wanted:
     """In each interval the mining mode of the highest profit if that is above 0, else the cheapest resting mode.
 
-    That is to run where price plus fees is below the break-even (facts E1 and E2); heat has no part in it while no
-    asset sells heat. A machine that can neither mine nor rest goes to the mode that loses least.
+    That is to run where price plus fees is below the break-even (facts E1 and E2), with what heat is sold for. A
+    machine that can neither mine nor rest goes to the mode that loses least.
     """
     profit = _profit(fleet, fleet.income_per_ths_h, fleet.price_per_mwh)  # [G, M, T]
     mining = np.where(fleet.mining[:, :, None], profit, -np.inf)

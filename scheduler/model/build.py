@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from scheduler.model.heat import close_heat
 from scheduler.model.ledger import Ledger, Values
 from scheduler.plan import Backing, CashStream, Plan, SitePlan, Stream
 from scheduler.problem import Floats, Problem, Site
@@ -41,6 +42,7 @@ def build(problem: Problem) -> Build:
             site.connection.constrain(made.ledger, site)
         else:
             _close_island(made.ledger, site)
+        close_heat(made.ledger, site)
         site.tariff.constrain(made.ledger, site)
         for asset in site.assets:
             made.ledger.owner = (site.id, asset.id)

@@ -18,6 +18,7 @@ from pyomo.core.expr.numeric_expr import LinearExpression
 
 from scheduler.errors import SolverError
 from scheduler.model.component import Demand, Obligation, Tranche
+from scheduler.model.heat import HeatLoop
 from scheduler.plan import Stream
 from scheduler.problem import Counts, Floats, Problem, Site
 
@@ -38,6 +39,7 @@ class Claim:
     asset_id: str
     mw: Vars  # [T]
     most_mw: float  # of all claims of this asset on this demand together
+    heat_per_mw: float = 0.0  # heat that goes away (up) or comes with (down) each MW
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,6 +85,8 @@ class Ledger:
     bounds: list[Bounds] = field(default_factory=list)
     grid_mw: dict[str, Vars] = field(default_factory=dict)
     injections: dict[str, list[Term]] = field(default_factory=lambda: defaultdict(list))
+    machine_heat: dict[str, list[Term]] = field(default_factory=lambda: defaultdict(list))  # by site, MW
+    heat: dict[str, HeatLoop] = field(default_factory=dict)
     claims: list[Claim] = field(default_factory=list)
     earnings: list[Earning] = field(default_factory=list)
     constants: dict[Stream, Floats] = field(default_factory=dict)
@@ -173,9 +177,22 @@ class Ledger:
         """Adds power that a site takes (negative: makes)."""
         self.injections[site_id].append((coefficients, mw))
 
-    def claim(self, demand: Demand, tranche: Tranche, site_id: str, asset_id: str, mw: Vars, most_mw: float) -> None:
+    def claim(
+        self,
+        demand: Demand,
+        tranche: Tranche,
+        site_id: str,
+        asset_id: str,
+        mw: Vars,
+        most_mw: float,
+        heat_per_mw: float = 0.0,
+    ) -> None:
         """Holds MW for a tranche of a demand; ``most_mw`` bounds all that the asset can hold for the demand."""
-        self.claims.append(Claim(demand, tranche, site_id, asset_id, mw, most_mw))
+        self.claims.append(Claim(demand, tranche, site_id, asset_id, mw, most_mw, heat_per_mw))
+
+    def heat_loop(self, site_id: str) -> HeatLoop:
+        """The heat of a site, for which there is some use once this was asked."""
+        return self.heat.setdefault(site_id, HeatLoop())
 
     def may_miss(self, obligation: Obligation, missing_mw: Vars) -> None:
         """Says what may be missing of an obligation: nothing of it is, as long as that is possible."""

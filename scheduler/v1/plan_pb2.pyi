@@ -192,6 +192,10 @@ class AssetPlan(_message.Message):
     RENEWABLE_FIELD_NUMBER: _builtins.int
     BATTERY_FIELD_NUMBER: _builtins.int
     GENERATOR_FIELD_NUMBER: _builtins.int
+    HEAT_DEMAND_FIELD_NUMBER: _builtins.int
+    HEAT_STORE_FIELD_NUMBER: _builtins.int
+    BOILER_FIELD_NUMBER: _builtins.int
+    DRY_COOLER_FIELD_NUMBER: _builtins.int
     asset_id: _builtins.str
     """Asset."""
     @_builtins.property
@@ -218,6 +222,22 @@ class AssetPlan(_message.Message):
     def generator(self) -> Global___GeneratorPlan:
         """When it runs."""
 
+    @_builtins.property
+    def heat_demand(self) -> Global___HeatDemandPlan:
+        """Heat that is delivered."""
+
+    @_builtins.property
+    def heat_store(self) -> Global___HeatStorePlan:
+        """Heat given and stored."""
+
+    @_builtins.property
+    def boiler(self) -> Global___BoilerPlan:
+        """Heat made."""
+
+    @_builtins.property
+    def dry_cooler(self) -> Global___DryCoolerPlan:
+        """Heat rejected."""
+
     def __init__(
         self,
         *,
@@ -228,12 +248,16 @@ class AssetPlan(_message.Message):
         renewable: Global___RenewablePlan | None = ...,
         battery: Global___BatteryPlan | None = ...,
         generator: Global___GeneratorPlan | None = ...,
+        heat_demand: Global___HeatDemandPlan | None = ...,
+        heat_store: Global___HeatStorePlan | None = ...,
+        boiler: Global___BoilerPlan | None = ...,
+        dry_cooler: Global___DryCoolerPlan | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["battery", b"battery", "firm_load", b"firm_load", "generator", b"generator", "kind", b"kind", "miner_group", b"miner_group", "renewable", b"renewable"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["battery", b"battery", "boiler", b"boiler", "dry_cooler", b"dry_cooler", "firm_load", b"firm_load", "generator", b"generator", "heat_demand", b"heat_demand", "heat_store", b"heat_store", "kind", b"kind", "miner_group", b"miner_group", "renewable", b"renewable"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["asset_id", b"asset_id", "battery", b"battery", "firm_load", b"firm_load", "generator", b"generator", "kind", b"kind", "miner_group", b"miner_group", "power_mw", b"power_mw", "renewable", b"renewable"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["asset_id", b"asset_id", "battery", b"battery", "boiler", b"boiler", "dry_cooler", b"dry_cooler", "firm_load", b"firm_load", "generator", b"generator", "heat_demand", b"heat_demand", "heat_store", b"heat_store", "kind", b"kind", "miner_group", b"miner_group", "power_mw", b"power_mw", "renewable", b"renewable"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["miner_group", "firm_load", "renewable", "battery", "generator"]  # noqa: Y015
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["miner_group", "firm_load", "renewable", "battery", "generator", "heat_demand", "heat_store", "boiler", "dry_cooler"]  # noqa: Y015
     _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
 
@@ -346,6 +370,108 @@ class GeneratorPlan(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GeneratorPlan: _TypeAlias = GeneratorPlan  # noqa: Y015
+
+@_typing.final
+class HeatDemandPlan(_message.Message):
+    """What a demand for heat is given; it takes no power."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DELIVERED_MW_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def delivered_mw(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
+        """Heat delivered in each interval, expected calls included, MW."""
+
+    def __init__(
+        self,
+        *,
+        delivered_mw: _abc.Iterable[_builtins.float] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["delivered_mw", b"delivered_mw"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HeatDemandPlan: _TypeAlias = HeatDemandPlan  # noqa: Y015
+
+@_typing.final
+class HeatStorePlan(_message.Message):
+    """What a heat store does; it takes no power."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HEAT_MW_FIELD_NUMBER: _builtins.int
+    STORED_MWH_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def heat_mw(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
+        """Heat that it gives in each interval, MW, below 0 where it takes some."""
+
+    @_builtins.property
+    def stored_mwh(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
+        """Heat stored at the end of each interval, MWh."""
+
+    def __init__(
+        self,
+        *,
+        heat_mw: _abc.Iterable[_builtins.float] | None = ...,
+        stored_mwh: _abc.Iterable[_builtins.float] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["heat_mw", b"heat_mw", "stored_mwh", b"stored_mwh"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HeatStorePlan: _TypeAlias = HeatStorePlan  # noqa: Y015
+
+@_typing.final
+class BoilerPlan(_message.Message):
+    """What a boiler does."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HEAT_MW_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def heat_mw(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
+        """Heat that it makes in each interval, MW."""
+
+    def __init__(
+        self,
+        *,
+        heat_mw: _abc.Iterable[_builtins.float] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["heat_mw", b"heat_mw"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BoilerPlan: _TypeAlias = BoilerPlan  # noqa: Y015
+
+@_typing.final
+class DryCoolerPlan(_message.Message):
+    """What a dry cooler does; the power of fans is part of the machines' own."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REJECTED_MW_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def rejected_mw(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
+        """Heat that it rejects in each interval, expected calls included, MW."""
+
+    def __init__(
+        self,
+        *,
+        rejected_mw: _abc.Iterable[_builtins.float] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["rejected_mw", b"rejected_mw"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DryCoolerPlan: _TypeAlias = DryCoolerPlan  # noqa: Y015
 
 @_typing.final
 class MinerGroupPlan(_message.Message):

@@ -447,6 +447,10 @@ class Asset(_message.Message):
     RENEWABLE_FIELD_NUMBER: _builtins.int
     BATTERY_FIELD_NUMBER: _builtins.int
     GENERATOR_FIELD_NUMBER: _builtins.int
+    HEAT_DEMAND_FIELD_NUMBER: _builtins.int
+    HEAT_STORE_FIELD_NUMBER: _builtins.int
+    BOILER_FIELD_NUMBER: _builtins.int
+    DRY_COOLER_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Id, unique in the request. Required."""
     @_builtins.property
@@ -469,6 +473,22 @@ class Asset(_message.Message):
     def generator(self) -> Global___Generator:
         """A generator."""
 
+    @_builtins.property
+    def heat_demand(self) -> Global___HeatDemand:
+        """Who buys heat."""
+
+    @_builtins.property
+    def heat_store(self) -> Global___HeatStore:
+        """A heat store."""
+
+    @_builtins.property
+    def boiler(self) -> Global___Boiler:
+        """A boiler."""
+
+    @_builtins.property
+    def dry_cooler(self) -> Global___DryCooler:
+        """A dry cooler."""
+
     def __init__(
         self,
         *,
@@ -478,12 +498,16 @@ class Asset(_message.Message):
         renewable: Global___Renewable | None = ...,
         battery: Global___Battery | None = ...,
         generator: Global___Generator | None = ...,
+        heat_demand: Global___HeatDemand | None = ...,
+        heat_store: Global___HeatStore | None = ...,
+        boiler: Global___Boiler | None = ...,
+        dry_cooler: Global___DryCooler | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["battery", b"battery", "firm_load", b"firm_load", "generator", b"generator", "kind", b"kind", "miner_group", b"miner_group", "renewable", b"renewable"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["battery", b"battery", "boiler", b"boiler", "dry_cooler", b"dry_cooler", "firm_load", b"firm_load", "generator", b"generator", "heat_demand", b"heat_demand", "heat_store", b"heat_store", "kind", b"kind", "miner_group", b"miner_group", "renewable", b"renewable"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["battery", b"battery", "firm_load", b"firm_load", "generator", b"generator", "id", b"id", "kind", b"kind", "miner_group", b"miner_group", "renewable", b"renewable"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["battery", b"battery", "boiler", b"boiler", "dry_cooler", b"dry_cooler", "firm_load", b"firm_load", "generator", b"generator", "heat_demand", b"heat_demand", "heat_store", b"heat_store", "id", b"id", "kind", b"kind", "miner_group", b"miner_group", "renewable", b"renewable"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["miner_group", "firm_load", "renewable", "battery", "generator"]  # noqa: Y015
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["miner_group", "firm_load", "renewable", "battery", "generator", "heat_demand", "heat_store", "boiler", "dry_cooler"]  # noqa: Y015
     _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
 
@@ -720,6 +744,167 @@ class Generator(_message.Message):
 Global___Generator: _TypeAlias = Generator  # noqa: Y015
 
 @_typing.final
+class HeatDemand(_message.Message):
+    """Who buys the heat of a site's machines: a network, a greenhouse, a dryer. Where a site has any heat asset, the recovered heat of
+    its machines is delivered, stored, rejected by its dry coolers or, where it has none, vented without limit.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DEMAND_MW_FIELD_NUMBER: _builtins.int
+    PRICE_PER_MWH_FIELD_NUMBER: _builtins.int
+    LEAST_MW_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def demand_mw(self) -> Global___Series:
+        """Most heat that is taken, MW, at least 0. Required."""
+
+    @_builtins.property
+    def price_per_mwh(self) -> Global___Series:
+        """Price received per MWh of heat delivered. Required."""
+
+    @_builtins.property
+    def least_mw(self) -> Global___Series:
+        """Heat that must be delivered, MW, 0 to demand_mw, also while reserve up is called, for its holding time. Absent: 0."""
+
+    def __init__(
+        self,
+        *,
+        demand_mw: Global___Series | None = ...,
+        price_per_mwh: Global___Series | None = ...,
+        least_mw: Global___Series | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["demand_mw", b"demand_mw", "least_mw", b"least_mw", "price_per_mwh", b"price_per_mwh"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["demand_mw", b"demand_mw", "least_mw", b"least_mw", "price_per_mwh", b"price_per_mwh"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HeatDemand: _TypeAlias = HeatDemand  # noqa: Y015
+
+@_typing.final
+class HeatStore(_message.Message):
+    """A heat store. A site has one at most."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CAPACITY_MWH_FIELD_NUMBER: _builtins.int
+    CHARGE_MW_FIELD_NUMBER: _builtins.int
+    DISCHARGE_MW_FIELD_NUMBER: _builtins.int
+    INITIAL_MWH_FIELD_NUMBER: _builtins.int
+    LOSS_FRAC_PER_HOUR_FIELD_NUMBER: _builtins.int
+    END_MWH_FIELD_NUMBER: _builtins.int
+    END_VALUE_PER_MWH_FIELD_NUMBER: _builtins.int
+    capacity_mwh: _builtins.float
+    """Most heat that can be stored, MWh, at least 0. Required."""
+    charge_mw: _builtins.float
+    """Most heat that it takes, MW, at least 0. Required."""
+    discharge_mw: _builtins.float
+    """Most heat that it gives, MW, at least 0. Required."""
+    initial_mwh: _builtins.float
+    """What is stored when the horizon starts, MWh, 0 to capacity_mwh. Required."""
+    loss_frac_per_hour: _builtins.float
+    """Share of what is stored that is lost in an hour, in [0, 1). Default 0."""
+    end_mwh: _builtins.float
+    """At least so much is stored then, MWh, 0 to capacity_mwh."""
+    end_value_per_mwh: _builtins.float
+    """Money for each MWh stored then more than at the start; 0: what is left is worth nothing."""
+    def __init__(
+        self,
+        *,
+        capacity_mwh: _builtins.float | None = ...,
+        charge_mw: _builtins.float | None = ...,
+        discharge_mw: _builtins.float | None = ...,
+        initial_mwh: _builtins.float | None = ...,
+        loss_frac_per_hour: _builtins.float = ...,
+        end_mwh: _builtins.float = ...,
+        end_value_per_mwh: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_capacity_mwh", b"_capacity_mwh", "_charge_mw", b"_charge_mw", "_discharge_mw", b"_discharge_mw", "_initial_mwh", b"_initial_mwh", "capacity_mwh", b"capacity_mwh", "charge_mw", b"charge_mw", "discharge_mw", b"discharge_mw", "end", b"end", "end_mwh", b"end_mwh", "end_value_per_mwh", b"end_value_per_mwh", "initial_mwh", b"initial_mwh"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_capacity_mwh", b"_capacity_mwh", "_charge_mw", b"_charge_mw", "_discharge_mw", b"_discharge_mw", "_initial_mwh", b"_initial_mwh", "capacity_mwh", b"capacity_mwh", "charge_mw", b"charge_mw", "discharge_mw", b"discharge_mw", "end", b"end", "end_mwh", b"end_mwh", "end_value_per_mwh", b"end_value_per_mwh", "initial_mwh", b"initial_mwh", "loss_frac_per_hour", b"loss_frac_per_hour"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__capacity_mwh: _TypeAlias = _typing.Literal["capacity_mwh"]  # noqa: Y015
+    _WhichOneofArgType__capacity_mwh: _TypeAlias = _typing.Literal["_capacity_mwh", b"_capacity_mwh"]  # noqa: Y015
+    _WhichOneofReturnType__charge_mw: _TypeAlias = _typing.Literal["charge_mw"]  # noqa: Y015
+    _WhichOneofArgType__charge_mw: _TypeAlias = _typing.Literal["_charge_mw", b"_charge_mw"]  # noqa: Y015
+    _WhichOneofReturnType__discharge_mw: _TypeAlias = _typing.Literal["discharge_mw"]  # noqa: Y015
+    _WhichOneofArgType__discharge_mw: _TypeAlias = _typing.Literal["_discharge_mw", b"_discharge_mw"]  # noqa: Y015
+    _WhichOneofReturnType__initial_mwh: _TypeAlias = _typing.Literal["initial_mwh"]  # noqa: Y015
+    _WhichOneofArgType__initial_mwh: _TypeAlias = _typing.Literal["_initial_mwh", b"_initial_mwh"]  # noqa: Y015
+    _WhichOneofReturnType_end: _TypeAlias = _typing.Literal["end_mwh", "end_value_per_mwh"]  # noqa: Y015
+    _WhichOneofArgType_end: _TypeAlias = _typing.Literal["end", b"end"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__capacity_mwh) -> _WhichOneofReturnType__capacity_mwh | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__charge_mw) -> _WhichOneofReturnType__charge_mw | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__discharge_mw) -> _WhichOneofReturnType__discharge_mw | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__initial_mwh) -> _WhichOneofReturnType__initial_mwh | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_end) -> _WhichOneofReturnType_end | None: ...
+
+Global___HeatStore: _TypeAlias = HeatStore  # noqa: Y015
+
+@_typing.final
+class Boiler(_message.Message):
+    """A boiler. One that burns fuel stands in for heat that is missing while reserve up is called; an electric one does not."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MAX_MW_FIELD_NUMBER: _builtins.int
+    FUEL_PER_MWH_FIELD_NUMBER: _builtins.int
+    POWER_PER_HEAT_MW_FIELD_NUMBER: _builtins.int
+    max_mw: _builtins.float
+    """Most heat, MW, at least 0. Required."""
+    power_per_heat_mw: _builtins.float
+    """Electric power per heat, MW per MW, at least 0. Default 0."""
+    @_builtins.property
+    def fuel_per_mwh(self) -> Global___Series:
+        """Fuel per MWh of heat, money. Required where power_per_heat_mw is 0. Absent: 0."""
+
+    def __init__(
+        self,
+        *,
+        max_mw: _builtins.float | None = ...,
+        fuel_per_mwh: Global___Series | None = ...,
+        power_per_heat_mw: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_max_mw", b"_max_mw", "fuel_per_mwh", b"fuel_per_mwh", "max_mw", b"max_mw"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_mw", b"_max_mw", "fuel_per_mwh", b"fuel_per_mwh", "max_mw", b"max_mw", "power_per_heat_mw", b"power_per_heat_mw"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__max_mw: _TypeAlias = _typing.Literal["max_mw"]  # noqa: Y015
+    _WhichOneofArgType__max_mw: _TypeAlias = _typing.Literal["_max_mw", b"_max_mw"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_mw) -> _WhichOneofReturnType__max_mw | None: ...
+
+Global___Boiler: _TypeAlias = Boiler  # noqa: Y015
+
+@_typing.final
+class DryCooler(_message.Message):
+    """A dry cooler. At a site with coolers they take all heat that is not delivered or stored, also what reserve down would add."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MAX_MW_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def max_mw(self) -> Global___Series:
+        """Most heat that it rejects, MW, at least 0. Required."""
+
+    def __init__(
+        self,
+        *,
+        max_mw: Global___Series | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["max_mw", b"max_mw"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["max_mw", b"max_mw"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DryCooler: _TypeAlias = DryCooler  # noqa: Y015
+
+@_typing.final
 class MinerGroup(_message.Message):
     """Identical mining machines at one site, counted and never listed: 10^2 to 10^6 of them. Machines behind one contactor
     are described as one larger machine.
@@ -737,6 +922,7 @@ class MinerGroup(_message.Message):
     DELIVERY_FRAC_FIELD_NUMBER: _builtins.int
     PREQUALIFIED_FIELD_NUMBER: _builtins.int
     MINING_OVERRIDE_FIELD_NUMBER: _builtins.int
+    HEAT_FRAC_FIELD_NUMBER: _builtins.int
     machine_count: _builtins.int
     """Number of machines, at least 1. Required."""
     daily_start_budget_count: _builtins.int
@@ -745,6 +931,8 @@ class MinerGroup(_message.Message):
     """Starts of that budget already used on the civil day in which the horizon starts. Default 0."""
     delivery_frac: _builtins.float
     """What the meter shows of a nameplate step, in (0, 1]; derates reserve only. Default 1."""
+    heat_frac: _builtins.float
+    """Share of its power that the heat loop of its site recovers, in [0, 1]. Default 0."""
     @_builtins.property
     def available_count(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
         """Machines available in each interval, 0 to machine_count; the others sit in off. Empty: all, always."""
@@ -782,10 +970,11 @@ class MinerGroup(_message.Message):
         delivery_frac: _builtins.float | None = ...,
         prequalified: _abc.Iterable[Global___Prequalification] | None = ...,
         mining_override: Global___Mining | None = ...,
+        heat_frac: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_daily_start_budget_count", b"_daily_start_budget_count", "_delivery_frac", b"_delivery_frac", "daily_start_budget_count", b"daily_start_budget_count", "delivery_frac", b"delivery_frac", "mining_override", b"mining_override"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_daily_start_budget_count", b"_daily_start_budget_count", "_delivery_frac", b"_delivery_frac", "available_count", b"available_count", "daily_start_budget_count", b"daily_start_budget_count", "delivery_frac", b"delivery_frac", "initial_cohorts", b"initial_cohorts", "machine_count", b"machine_count", "mining_override", b"mining_override", "modes", b"modes", "moves", b"moves", "prequalified", b"prequalified", "starts_used_today_count", b"starts_used_today_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_daily_start_budget_count", b"_daily_start_budget_count", "_delivery_frac", b"_delivery_frac", "available_count", b"available_count", "daily_start_budget_count", b"daily_start_budget_count", "delivery_frac", b"delivery_frac", "heat_frac", b"heat_frac", "initial_cohorts", b"initial_cohorts", "machine_count", b"machine_count", "mining_override", b"mining_override", "modes", b"modes", "moves", b"moves", "prequalified", b"prequalified", "starts_used_today_count", b"starts_used_today_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__daily_start_budget_count: _TypeAlias = _typing.Literal["daily_start_budget_count"]  # noqa: Y015
     _WhichOneofArgType__daily_start_budget_count: _TypeAlias = _typing.Literal["_daily_start_budget_count", b"_daily_start_budget_count"]  # noqa: Y015

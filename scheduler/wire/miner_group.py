@@ -42,6 +42,7 @@ def from_pb(read: Reader, pb: v1.MinerGroup, path: str, asset_id: str) -> MinerG
         delivery_frac=read.number_or(pb, "delivery_frac", path, 1.0),
         prequalified=prequalified_from_pb(read, pb.prequalified, path),
         mining_override=override,
+        heat_frac=read.number(pb, "heat_frac", path),
     )
 
 
@@ -123,6 +124,7 @@ def to_pb(group: MinerGroup, horizon: Horizon) -> v1.MinerGroup:
             for cohort in group.initial_cohorts
         ),
         delivery_frac=group.delivery_frac,
+        heat_frac=group.heat_frac,
         prequalified=prequalified_to_pb(group.prequalified),
     )
     if group.available_count is not None:

@@ -15,7 +15,19 @@ from scheduler.model.component import AssetComponent, MarketComponent
 from scheduler.plan import AssetPlan
 from scheduler.problem import Problem, Site, Stage
 from scheduler.v1 import problem_pb2 as v1
-from scheduler.wire import battery, energy, firm_load, generator, miner_group, renewable, reserve
+from scheduler.wire import (
+    battery,
+    boiler,
+    dry_cooler,
+    energy,
+    firm_load,
+    generator,
+    heat_demand,
+    heat_store,
+    miner_group,
+    renewable,
+    reserve,
+)
 from scheduler.wire.mining import mining_from_pb, mining_to_pb
 from scheduler.wire.reader import EPOCH, Reader, stamp
 from scheduler.wire.site import connection_from_pb, connection_to_pb, tariff_from_pb, tariff_to_pb
@@ -46,6 +58,10 @@ ASSETS: dict[str, AssetCodec] = {
     "renewable": cast(AssetCodec, renewable),
     "battery": cast(AssetCodec, battery),
     "generator": cast(AssetCodec, generator),
+    "heat_demand": cast(AssetCodec, heat_demand),
+    "heat_store": cast(AssetCodec, heat_store),
+    "boiler": cast(AssetCodec, boiler),
+    "dry_cooler": cast(AssetCodec, dry_cooler),
 }
 MARKETS: dict[str, MarketCodec] = {
     "energy": cast(MarketCodec, energy),

@@ -161,6 +161,7 @@ def test_instant_that_is_missing(path):
     assert path in named(pb)
 
 
+STORE = ("capacity_mwh", "charge_mw", "discharge_mw", "initial_mwh")
 REQUIRED = [
     "problem",
     "problem.horizon",
@@ -199,6 +200,11 @@ REQUIRED = [
     f"{AFRR}.reserve.blocks[1].capacity_price_per_mw_h",
     f"{YARD}[0].firm_load.load_mw",
     f"{YARD}[1].renewable.available_mw",
+    f"{YARD}[4].heat_demand.demand_mw",
+    f"{YARD}[4].heat_demand.price_per_mwh",
+    *(f"{YARD}[5].heat_store.{name}" for name in STORE),
+    f"{YARD}[6].boiler.max_mw",
+    f"{YARD}[7].dry_cooler.max_mw",
     f"{YARD}[3].generator.max_mw",
     f"{YARD}[3].generator.fuel_per_mwh",
     f"{YARD}[3].generator.initially_running",
@@ -227,6 +233,7 @@ CHOICES = [
     (f"{FCR}.open", f"{FCR}.stage"),
     (f"{FCR}.reserve.spec", f"{FCR}.reserve.product"),
     (f"{YARD}[2].battery.end_value_per_mwh", f"{YARD}[2].battery.end"),
+    (f"{YARD}[5].heat_store.end_mwh", f"{YARD}[5].heat_store.end"),
 ]
 
 
@@ -379,6 +386,19 @@ WRONG = [
     (f"{YARD}[3].generator.available_mw.values[1]", -1.0, None),
     (f"{YARD}[3].generator.available_mw.values[0]", 0.25, None),
     (f"{YARD}[3].generator.prequalified[0].market_id", "gone", None),
+    (f"{FLEXIBLE}.heat_frac", -0.1, None),
+    (f"{FLEXIBLE}.heat_frac", 1.1, None),
+    (f"{YARD}[4].heat_demand.demand_mw.values[0]", -1.0, None),
+    (f"{YARD}[4].heat_demand.least_mw.values[3]", -0.1, None),
+    (f"{YARD}[4].heat_demand.least_mw.values[3]", 0.6, None),
+    *((f"{YARD}[5].heat_store.{name}", -1.0, None) for name in STORE),
+    (f"{YARD}[5].heat_store.loss_frac_per_hour", 1.0, None),
+    (f"{YARD}[5].heat_store.initial_mwh", 3.5, None),
+    (f"{YARD}[5].heat_store.end_mwh", 3.5, None),
+    (f"{YARD}[5].heat_store.end_mwh", -0.5, None),
+    (f"{YARD}[6].boiler.max_mw", -1.0, None),
+    (f"{YARD}[6].boiler.power_per_heat_mw", -1.0, None),
+    (f"{YARD}[7].dry_cooler.max_mw.values[1]", -1.0, None),
     ("options.rel_gap", -1e-4, None),
     ("options.abs_gap", -0.01, None),
     ("options.time_limit_seconds", 0.0, None),
@@ -484,6 +504,18 @@ def test_rules_that_begin_later_are_refused():
     put(pb, f"{REF}.delivery_date", "2020-01-15")
     (violation,) = [v for v in violations_of(pb) if v.field == f"{REF}.name"]
     assert violation.message == "the rules of ercot/ecrs begin on 2025-12-05: spell them out for 2020-01-15"
+
+
+def test_boiler_that_burns_nothing_and_takes_no_power():
+    pb = broken(f"{YARD}[6].boiler.power_per_heat_mw", 0.0)
+    drop(pb, f"{YARD}[6].boiler.fuel_per_mwh")
+    assert named(pb) == [f"{YARD}[6].boiler.fuel_per_mwh"]
+
+
+def test_site_with_two_heat_stores():
+    pb = rich_request_pb()
+    pb.problem.sites[3].assets.add(id="second", heat_store=value_at(pb, f"{YARD}[5].heat_store"))
+    assert named(pb) == [f"{YARD}[9].heat_store"]
 
 
 def test_market_that_names_an_island():

@@ -12,8 +12,12 @@ from test_wire_problem import differences
 from wire_paths import drop, put, value_at
 
 from scheduler.assets.battery import BatteryPlan
+from scheduler.assets.boiler import BoilerPlan
+from scheduler.assets.dry_cooler import DryCoolerPlan
 from scheduler.assets.firm_load import FirmLoadPlan
 from scheduler.assets.generator import GeneratorPlan
+from scheduler.assets.heat_demand import HeatDemandPlan
+from scheduler.assets.heat_store import HeatStorePlan
 from scheduler.assets.miner_group import MinerGroupPlan
 from scheduler.assets.renewable import RenewablePlan
 from scheduler.errors import InvalidRequestError, Violation
@@ -62,6 +66,10 @@ OTHER_PLANS = {
     "firm_load": lambda id, mw: FirmLoadPlan(id, mw(), mw()),
     "renewable": lambda id, mw: RenewablePlan(id, mw(), mw()),
     "generator": lambda id, mw: GeneratorPlan(id, mw(), np.array([0, 1] * 4)),
+    "heat_demand": lambda id, mw: HeatDemandPlan(id, mw(), mw()),
+    "heat_store": lambda id, mw: HeatStorePlan(id, mw(), mw(), mw()),
+    "boiler": lambda id, mw: BoilerPlan(id, mw(), mw()),
+    "dry_cooler": lambda id, mw: DryCoolerPlan(id, mw(), mw()),
     "battery": lambda id, mw: BatteryPlan(id, mw(), mw(), mw(), mw()),
 }
 
@@ -169,6 +177,10 @@ WRONG = [
     (f"{YARD}[2].battery.discharge_mw[4]", math.nan, None),
     (f"{AFRR}.backing[2].from_mode_id", "full", None),
     (f"{YARD}[3].generator.running_count", [1] * 9, None),
+    (f"{YARD}[4].heat_demand.delivered_mw", [1.0] * 9, None),
+    (f"{YARD}[5].heat_store.stored_mwh[1]", math.nan, None),
+    (f"{YARD}[6].boiler.heat_mw", [], None),
+    (f"{YARD}[7].dry_cooler.rejected_mw", [1.0], None),
     ("objective", math.nan, None),
     ("horizon.count", 7, "horizon"),
     ("horizon.time_zone", "UTC", "horizon"),
