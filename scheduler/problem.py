@@ -161,6 +161,9 @@ class Problem:
                         f"{at}.connection", "market", "no energy market covers this connected site: name one"
                     )
             yield from site.tariff.violations(f"{at}.tariff")
+            if site.connection is None and site.tariff.peak_charge is not None:
+                message = "an island imports nothing: leave it out"
+                yield Violation(f"{at}.tariff.peak_charge", "island", message)
             if site.may_export and (site.tariff.import_fee_per_mwh < 0).any():
                 message = "must be at least 0 at a site that can export: it would pay for doing both at once"
                 yield Violation(f"{at}.tariff.import_fee_per_mwh", "range", message)

@@ -142,6 +142,7 @@ def _north() -> v1.Site:
         tariff={
             "import_fee_per_mwh": series([6.0] * 24, 5, mean_of_finer=True),
             "fee_on_activated_energy": True,
+            "peak_charge": {"price_per_mw": 120.0, "reached_mw": 2.5, "counts_calls": False},
         },
         assets=[
             {"id": "flexible", "miner_group": flexible},

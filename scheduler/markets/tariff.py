@@ -1,4 +1,4 @@
-"""Fees and levies on metered import, never on a position (formulation 4 and 7)."""
+"""Fees, levies and peak charge on metered import, never on a position (formulation 4 and 7)."""
 
 from __future__ import annotations
 
@@ -6,12 +6,28 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from scheduler.errors import Violation
 from scheduler.plan import CashKind, Stream
-from scheduler.problem import Direction, Floats, Site, finite
+from scheduler.problem import Direction, Floats, Site, finite, nonnegative
 
 if TYPE_CHECKING:
-    from scheduler.model.ledger import Ledger
+    from scheduler.model.ledger import Claim, Ledger
+
+
+@dataclass(frozen=True)
+class PeakCharge:
+    """Money per MW of interval-mean import above the peak that was reached before the horizon."""
+
+    price_per_mw: float
+    reached_mw: float = 0.0
+    counts_calls: bool = True  # what is held down counts as if it were called
+
+    def violations(self, path: str) -> Iterator[Violation]:
+        """Everything that is wrong with it."""
+        yield from nonnegative(f"{path}.price_per_mw", self.price_per_mw)
+        yield from nonnegative(f"{path}.reached_mw", self.reached_mw)
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,15 +36,20 @@ class Tariff:
 
     import_fee_per_mwh: Floats  # [T]
     fee_on_activated_energy: bool = False
+    peak_charge: PeakCharge | None = None
 
     def violations(self, path: str) -> Iterator[Violation]:
         """Everything that is wrong with it."""
         yield from finite(f"{path}.import_fee_per_mwh", self.import_fee_per_mwh)
+        if self.peak_charge is not None:
+            yield from self.peak_charge.violations(f"{path}.peak_charge")
 
     def constrain(self, ledger: Ledger, site: Site) -> None:
         """Charges metered import, and expected activated energy where the tariff says so: saved up, charged down."""
         if site.id not in ledger.grid_mw:
             return
+        if self.peak_charge is not None:
+            _charge_peak(ledger, site, self.peak_charge)
         fee = self.import_fee_per_mwh * ledger.hours
         taken_mw = ledger.grid_mw[site.id]
         if site.may_export and fee.any():  # what is fed in pays no fee, and saves none
@@ -43,3 +64,22 @@ class Tariff:
                 sign = 1 if demand.direction is Direction.UP else -1
                 stream = Stream(CashKind.FEES, demand.market_id, site.id, claim.asset_id, demand.direction)
                 ledger.earn(stream, claim.mw, sign * fee * demand.expected_frac * claim.tranche.chance)
+
+
+def _charge_peak(ledger: Ledger, site: Site, charge: PeakCharge) -> None:
+    """The highest import of any interval, booked in the last, when it is known."""
+    peak = ledger.variables(f"peak[{site.id}]", 1, lower=charge.reached_mw)
+    everywhere, last = np.full(ledger.intervals, peak[0], dtype=object), np.full(ledger.intervals, None, dtype=object)
+    last[-1] = peak[0]
+    called = [(1.0, claim.mw) for claim in ledger.claims if _is_held_down(claim, site)] if charge.counts_calls else []
+    terms = [(1.0, ledger.grid_mw[site.id]), *called, (-1.0, everywhere)]
+    ledger.rows(f"peak_is_most[{site.id}]", terms, upper=0.0)
+    stream = Stream(CashKind.PEAK, site_id=site.id)
+    ledger.earn(stream, last, -charge.price_per_mw)
+    reached = np.zeros(ledger.intervals)
+    reached[-1] = charge.price_per_mw * charge.reached_mw
+    ledger.earn_constant(stream, reached)
+
+
+def _is_held_down(claim: Claim, site: Site) -> bool:
+    return claim.site_id == site.id and claim.demand.direction is Direction.DOWN

@@ -415,25 +415,68 @@ class Tariff(_message.Message):
 
     IMPORT_FEE_PER_MWH_FIELD_NUMBER: _builtins.int
     FEE_ON_ACTIVATED_ENERGY_FIELD_NUMBER: _builtins.int
+    PEAK_CHARGE_FIELD_NUMBER: _builtins.int
     fee_on_activated_energy: _builtins.bool
     """True: the fee is also saved on energy activated up and charged on energy activated down. Default false."""
     @_builtins.property
     def import_fee_per_mwh(self) -> Global___Series:
         """Fees and levies per MWh of metered import, never of a position. Absent: 0."""
 
+    @_builtins.property
+    def peak_charge(self) -> Global___PeakCharge:
+        """Charge on the highest import. Absent: none. Refused on an island."""
+
     def __init__(
         self,
         *,
         import_fee_per_mwh: Global___Series | None = ...,
         fee_on_activated_energy: _builtins.bool = ...,
+        peak_charge: Global___PeakCharge | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["import_fee_per_mwh", b"import_fee_per_mwh"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["import_fee_per_mwh", b"import_fee_per_mwh", "peak_charge", b"peak_charge"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["fee_on_activated_energy", b"fee_on_activated_energy", "import_fee_per_mwh", b"import_fee_per_mwh"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["fee_on_activated_energy", b"fee_on_activated_energy", "import_fee_per_mwh", b"import_fee_per_mwh", "peak_charge", b"peak_charge"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Tariff: _TypeAlias = Tariff  # noqa: Y015
+
+@_typing.final
+class PeakCharge(_message.Message):
+    """A charge on the highest mean import of any interval, above what was reached before. It is booked in the last interval."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PRICE_PER_MW_FIELD_NUMBER: _builtins.int
+    REACHED_MW_FIELD_NUMBER: _builtins.int
+    COUNTS_CALLS_FIELD_NUMBER: _builtins.int
+    price_per_mw: _builtins.float
+    """Money per MW, at least 0. Required."""
+    reached_mw: _builtins.float
+    """The highest import before the horizon that counts for the same charge, MW, at least 0. Default 0."""
+    counts_calls: _builtins.bool
+    """False: reserve down that is held does not count. Default true: it counts as if it were called."""
+    def __init__(
+        self,
+        *,
+        price_per_mw: _builtins.float | None = ...,
+        reached_mw: _builtins.float = ...,
+        counts_calls: _builtins.bool | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_counts_calls", b"_counts_calls", "_price_per_mw", b"_price_per_mw", "counts_calls", b"counts_calls", "price_per_mw", b"price_per_mw"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_counts_calls", b"_counts_calls", "_price_per_mw", b"_price_per_mw", "counts_calls", b"counts_calls", "price_per_mw", b"price_per_mw", "reached_mw", b"reached_mw"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__counts_calls: _TypeAlias = _typing.Literal["counts_calls"]  # noqa: Y015
+    _WhichOneofArgType__counts_calls: _TypeAlias = _typing.Literal["_counts_calls", b"_counts_calls"]  # noqa: Y015
+    _WhichOneofReturnType__price_per_mw: _TypeAlias = _typing.Literal["price_per_mw"]  # noqa: Y015
+    _WhichOneofArgType__price_per_mw: _TypeAlias = _typing.Literal["_price_per_mw", b"_price_per_mw"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__counts_calls) -> _WhichOneofReturnType__counts_calls | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__price_per_mw) -> _WhichOneofReturnType__price_per_mw | None: ...
+
+Global___PeakCharge: _TypeAlias = PeakCharge  # noqa: Y015
 
 @_typing.final
 class Asset(_message.Message):

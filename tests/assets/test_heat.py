@@ -38,9 +38,7 @@ def test_fast_and_plain_agree_and_every_plan_passes_the_checker(seed):
     wanted = (least + rng.integers(0, 3, 8) / 2).tolist()
     assets = [
         unit(4, heat=float(rng.choice([0.5, 0.9, 1]))),
-        heat_demand(
-            grid, (least + rng.integers(0, 3, 8) / 2).tolist(), float(rng.choice([0, 30])), least_mw=least.tolist()
-        ),
+        heat_demand(grid, wanted, float(rng.choice([0, 30])), least_mw=least.tolist()),
         heat_store(float(rng.choice([0.5, 2])), float(rng.choice([0.5, 2])), initial_mwh=0.5, loss=0.02, end_value=20),
         boiler(grid, 2, 70, electric=float(rng.choice([0, 0, 1]))),
     ]
