@@ -13,7 +13,7 @@ from scheduler.plan import CashKind, Stream
 from scheduler.problem import Direction, Floats, Site, finite, nonnegative
 
 if TYPE_CHECKING:
-    from scheduler.model.ledger import Claim, Ledger
+    from scheduler.model.ledger import Claim, Ledger, Vars
 
 
 @dataclass(frozen=True)
@@ -53,8 +53,7 @@ class Tariff:
         fee = self.import_fee_per_mwh * ledger.hours
         taken_mw = ledger.grid_mw[site.id]
         if site.may_export and fee.any():  # what is fed in pays no fee, and saves none
-            taken_mw = ledger.variables(f"taken[{site.id}]", ledger.intervals)
-            ledger.rows(f"pays_fee[{site.id}]", [(1.0, taken_mw), (-1.0, ledger.grid_mw[site.id])], lower=0.0)
+            taken_mw = _declare_taken(ledger, site)
         ledger.earn(Stream(CashKind.FEES, site_id=site.id), taken_mw, -fee)
         if not self.fee_on_activated_energy:
             return
@@ -66,9 +65,21 @@ class Tariff:
                 ledger.earn(stream, claim.mw, sign * fee * demand.expected_frac * claim.tranche.chance)
 
 
+def _declare_taken(ledger: Ledger, site: Site) -> Vars:
+    """[T] what is taken, 0 where something is fed in: fees are at least 0, so both at once would only cost."""
+    assert site.connection is not None
+    taken_mw = ledger.variables(f"taken[{site.id}]", ledger.intervals)
+    fed_mw = ledger.variables(f"fed_in[{site.id}]", ledger.intervals, upper=site.connection.export_limit_mw)
+    terms = [(1.0, taken_mw), (-1.0, fed_mw), (-1.0, ledger.grid_mw[site.id])]
+    ledger.rows(f"meter[{site.id}]", terms, lower=0.0, upper=0.0)
+    return taken_mw
+
+
 def _charge_peak(ledger: Ledger, site: Site, charge: PeakCharge) -> None:
     """The highest import of any interval, booked in the last, when it is known."""
-    peak = ledger.variables(f"peak[{site.id}]", 1, lower=charge.reached_mw)
+    assert site.connection is not None
+    most_mw = max(charge.reached_mw, float(site.connection.import_limit_mw.max()))  # calls keep within it too
+    peak = ledger.variables(f"peak[{site.id}]", 1, lower=charge.reached_mw, upper=most_mw)
     everywhere, last = np.full(ledger.intervals, peak[0], dtype=object), np.full(ledger.intervals, None, dtype=object)
     last[-1] = peak[0]
     called = [(1.0, claim.mw) for claim in ledger.claims if _is_held_down(claim, site)] if charge.counts_calls else []

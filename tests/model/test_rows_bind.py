@@ -45,6 +45,7 @@ REDUNDANT = {
     "is_short:upper": "one_way_long",
     "long:upper": "one_way_long",
     "output:lower": "least_output",
+    "fed_in:upper": "grid: no more is fed in than the export limit",
     "served:lower": "unserved: the least of it, whatever is taken",
     "move:upper": "lock: those who moved in are there",
     "short:upper": "one_way_short",
