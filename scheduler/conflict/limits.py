@@ -250,7 +250,9 @@ def _needed_mw(site: Site) -> float:
     groups = (asset for asset in site.assets if isinstance(asset, MinerGroup))
     most_mw = sum(g.machine_count * max(mode.power_w for mode in g.modes) for g in groups) / W_PER_MW
     most_mw += sum(float(asset.load_mw.max()) for asset in site.assets if isinstance(asset, FirmLoad))
-    return most_mw + sum(asset.charge_mw for asset in site.assets if isinstance(asset, Battery))
+    most_mw += sum(asset.charge_mw for asset in site.assets if isinstance(asset, Battery))
+    boilers = (asset for asset in site.assets if isinstance(asset, Boiler))
+    return most_mw + sum(asset.max_mw * max(1.0, asset.power_per_heat_mw) for asset in boilers)
 
 
 def _locked(group: MinerGroup, horizon: Horizon) -> str:
