@@ -200,7 +200,7 @@ class AssetPlan(_message.Message):
     """Asset."""
     @_builtins.property
     def power_mw(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
-        """Mean power that it takes in each interval, MW."""
+        """Mean power that it takes in each interval, MW, below 0 where it makes some."""
 
     @_builtins.property
     def miner_group(self) -> Global___MinerGroupPlan:
@@ -719,7 +719,7 @@ Global___AwardShortfall: _TypeAlias = AwardShortfall  # noqa: Y015
 
 @_typing.final
 class Backing(_message.Message):
-    """Machines that would move to deliver a product."""
+    """What would deliver a product: machines that move, or another asset that changes its power."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
