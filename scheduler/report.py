@@ -112,9 +112,14 @@ class Report:
         yield (f"{self.clock.whole()} {text(horizon.time_zone)}, {horizon.count} x {horizon.step_minutes} min")
         yield "   ".join(self._solve_words())
         if self.outcome == "conflict":
-            cost = money(self.answer.conflict.cheapest_cost)
-            yield f"CONFLICT: obligations clash; the cheapest way out costs {cost} {self.currency}"
-            for short in self.answer.conflict.shortfalls:
+            shortfalls = self.answer.conflict.shortfalls
+            of_loads = any(short.asset_id for short in shortfalls)
+            if of_loads:
+                yield "CONFLICT: firm load cannot be served in full"
+            if not of_loads or any(short.award_id for short in shortfalls):
+                cost = money(self.answer.conflict.cheapest_cost)
+                yield f"CONFLICT: obligations clash; the cheapest way out costs {cost} {self.currency}"
+            for short in shortfalls:
                 yield "  " + self._shortfall_words(short)
         elif self.outcome == "no_plan":
             yield f"NO PLAN: {text(self.answer.no_plan.reason)}"

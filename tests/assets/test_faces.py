@@ -56,5 +56,6 @@ def test_conflict_names_the_load_on_the_command_line(capsys):
     request = FIXTURES / "pairs" / "firm-load-short-binding" / "request.json"
     assert main(["plan", str(request)]) == 3
     shown = " ".join(capsys.readouterr().out.split())
+    assert "CONFLICT: firm load cannot be served in full" in shown and "way out costs" not in shown
     assert "site hall, 01:00-02:00: 0.500 MW missing" in shown
     assert "0.5 MW of 1.5 MW not served, 0.5 MWh: to serve more of it, raise" in shown
