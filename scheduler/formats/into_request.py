@@ -97,7 +97,7 @@ def _put_series(
 def _put_capacity(problem: problem_pb2.Problem, horizon: Horizon, file: SeriesFile, wanted_zone: str) -> Iterator[str]:
     """Into the blocks of reserve markets whose product is named; a market that is open without blocks gets them."""
     for m, market in enumerate(problem.markets):
-        row = _row_of(market)
+        row = named_product(market)
         column = None if row is None else _column_of(file, row)
         if column is None:
             continue
@@ -113,7 +113,7 @@ def _put_capacity(problem: problem_pb2.Problem, horizon: Horizon, file: SeriesFi
 def _put_activated(problem: problem_pb2.Problem, horizon: Horizon, file: SeriesFile, wanted_zone: str) -> Iterator[str]:
     """Into what reserve markets expect of calls. The request counts money received: a price down changes its sign."""
     for m, market in enumerate(problem.markets):
-        row = _row_of(market)
+        row = named_product(market)
         for direction in () if row is None else row.product.direction.parts:
             assert row is not None
             columns = [
@@ -137,7 +137,7 @@ def _put_activated(problem: problem_pb2.Problem, horizon: Horizon, file: SeriesF
             yield said
 
 
-def _row_of(market: problem_pb2.Market) -> DatedProduct | None:
+def named_product(market: problem_pb2.Market) -> DatedProduct | None:
     """The product that a market names; None where it names none that is known: who validates says so."""
     ref = market.reserve.ref
     if not (market.HasField("reserve") and market.reserve.HasField("ref")):

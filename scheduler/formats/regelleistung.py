@@ -70,6 +70,16 @@ def _sheets(content: Content) -> list[str]:
 
 def read(content: Content) -> SeriesFile:
     """All prices of capacity."""
+    sheet = sheet_in(content, NAME)
+    columns = list(_columns(sheet))
+    if not columns:
+        raise sheet.wrong(1, "has no column of capacity prices such as GERMANY_AVERAGE_CAPACITY_PRICE_[(EUR/MW)/h]")
+    mark = decimal_mark(sheet.lines, (column.place for column in columns))
+    return _read(Sheet(sheet.source, sheet.header, sheet.lines, mark), columns)
+
+
+def sheet_in(content: Content, format_name: str) -> Sheet:
+    """The table of a CSV file, or of the one sheet of a workbook that begins as theirs do."""
     lines: Sequence[Line]
     if content.is_zip:
         names = _sheets(content)
@@ -79,12 +89,7 @@ def read(content: Content) -> SeriesFile:
     else:
         delimiter = next((mark for mark in ";\t" if mark in content.first_line), ",")
         lines = csv_lines(content, delimiter)
-    sheet = sheet_of(content.source(NAME), lines)
-    columns = list(_columns(sheet))
-    if not columns:
-        raise sheet.wrong(1, "has no column of capacity prices such as GERMANY_AVERAGE_CAPACITY_PRICE_[(EUR/MW)/h]")
-    mark = decimal_mark(sheet.lines, (column.place for column in columns))
-    return _read(Sheet(sheet.source, sheet.header, sheet.lines, mark), columns)
+    return sheet_of(content.source(format_name), lines)
 
 
 def _columns(sheet: Sheet) -> Iterator[PriceColumn]:
@@ -107,15 +112,15 @@ def _read(sheet: Sheet, columns: Iterable[PriceColumn]) -> SeriesFile:
     tender = sheet.header.index("TENDER_NUMBER") if "TENDER_NUMBER" in sheet.header else None
     points = Points(sheet.source)
     for line in sheet.lines:
-        day = _day(sheet, line, first)
-        if _day(sheet, line, last) != day:
+        day = day_at(sheet, line, first)
+        if day_at(sheet, line, last) != day:
             raise sheet.wrong(line.number, "DATE_TO is another day than DATE_FROM: blocks of one day are expected")
         reserve = sheet.text(line, kind)
         if reserve not in PRODUCTS:
             raise sheet.wrong(
                 line.number, f"{sheet.header[kind]} must be one of {', '.join(PRODUCTS)}, is {shown(reserve)}"
             )
-        direction, start, minutes = _block(sheet, line, product, day)
+        direction, start, minutes = block_at(sheet, line, product, day)
         number = 1.0 if tender is None else sheet.number(line, tender)
         assert number is not None
         for column in columns:
@@ -131,7 +136,8 @@ def _read(sheet: Sheet, columns: Iterable[PriceColumn]) -> SeriesFile:
     return points.file(in_order=False)
 
 
-def _day(sheet: Sheet, line: Line, place: int) -> date:
+def day_at(sheet: Sheet, line: Line, place: int) -> date:
+    """The day in a cell: a date, 2026-01-31 or 31.01.2026."""
     cell = line.cells[place]
     if isinstance(cell, datetime):
         if cell == datetime(cell.year, cell.month, cell.day):
@@ -145,14 +151,14 @@ def _day(sheet: Sheet, line: Line, place: int) -> date:
     raise sheet.wrong(line.number, f"{sheet.header[place]} must be a day as 2026-01-31, is {shown(str(cell or ''))}")
 
 
-def _block(sheet: Sheet, line: Line, place: int, day: date) -> tuple[Direction, datetime, int]:
+def block_at(sheet: Sheet, line: Line, place: int, day: date, zone_name: str = ZONE) -> tuple[Direction, datetime, int]:
     """Direction, start and real minutes of a block such as POS_00_04."""
     text = sheet.text(line, place)
     found = PRODUCT.fullmatch(text)
     if found is None or not int(found[2]) < int(found[3]) <= 24:
         raise sheet.wrong(line.number, f"{sheet.header[place]} must be a block as POS_00_04, is {shown(text)}")
-    start = hour_utc(day, int(found[2]), ZONE)
-    end = hour_utc(day, int(found[3]), ZONE)
+    start = hour_utc(day, int(found[2]), zone_name)
+    end = hour_utc(day, int(found[3]), zone_name)
     if (end - start) // timedelta(hours=1) < 1:
         raise sheet.wrong(line.number, f"{text} has no hour on {day}")
     return DIRECTIONS[found[1]], start, (end - start) // ONE_MINUTE

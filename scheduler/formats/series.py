@@ -33,6 +33,7 @@ class Quantity(Enum):
     CAPACITY_PRICE = "capacity price"
     ACTIVATED_PRICE = "activated energy price"
     IMBALANCE_PRICE = "imbalance price"
+    POSITION = "position"  # MW, positive when bought
 
     @property
     def per(self) -> str:
@@ -110,7 +111,9 @@ class Series:
 
     @property
     def unit(self) -> str:
-        """Currency per MWh, or per MW and hour."""
+        """Currency per MWh, or per MW and hour; MW of a position."""
+        if self.label.quantity is Quantity.POSITION:
+            return "MW"
         return f"{self.currency_code}/{self.label.quantity.per}"
 
     @property

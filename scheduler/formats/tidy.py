@@ -43,7 +43,7 @@ def prices_of(sheet: Sheet) -> SeriesFile:
             raise sheet.wrong(line.number, f"has spaces around the zone {shown(zone)}")
         value = sheet.number(line, 2)
         assert value is not None
-        row = Row(_instant(sheet, line), 0, value, line.number)
+        row = Row(instant_at(sheet, line, 0), 0, value, line.number)
         points.add(Label(Quantity.DAY_AHEAD_PRICE, zone), currency_code, row)
     return points.file(in_order=True)
 
@@ -64,15 +64,15 @@ def _currency_of(header: list[str], name: str) -> str:
     return header[2].split("_")[1].upper()
 
 
-def _instant(sheet: Sheet, line: Line) -> datetime:
+def instant_at(sheet: Sheet, line: Line, place: int) -> datetime:
     """An instant in UTC; a workbook holds dates without a zone, and the column says that they are UTC."""
-    cell = line.cells[0]
+    cell, name = line.cells[place], sheet.header[place]
     if isinstance(cell, datetime):
         return cell.replace(tzinfo=UTC) if cell.tzinfo is None else cell.astimezone(UTC)
     text = str(cell)
     if not INSTANT.fullmatch(text):
-        raise sheet.wrong(line.number, f"utc_start must be as 2025-10-26T00:15:00Z, is {shown(text)}")
+        raise sheet.wrong(line.number, f"{name} must be as 2025-10-26T00:15:00Z, is {shown(text)}")
     try:
         return datetime.fromisoformat(text).astimezone(UTC)
     except ValueError as error:
-        raise sheet.wrong(line.number, f"utc_start: {error}, in {text!r}") from None
+        raise sheet.wrong(line.number, f"{name}: {error}, in {text!r}") from None
