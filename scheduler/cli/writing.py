@@ -34,20 +34,9 @@ def add(command: AddCommand) -> None:
         added.set_defaults(write=run)
         return added
 
-    curve = kind("demand-curve", _demand_curve, "what to buy at which price, period by period")
+    curve = kind("demand-curve", demand_curve, "what to buy at which price, period by period")
     _add_market(curve)
-    _add_rules(curve)
-    curve.add_argument("--layout", choices=["nord-pool", "book"], default="nord-pool", help="(default: %(default)s)")
-    curve.add_argument("--step-curve", action="store_true", help="volumes hold up to their price: nothing is linear")
-    curve.add_argument("--most-points", type=count, default=200, metavar="N", help="of a curve (default: %(default)s)")
-    curve.add_argument(
-        "--date", type=date.fromisoformat, metavar="D", help="day of delivery, where the plan has several"
-    )
-    for name in ("area", "member", "portfolio"):
-        curve.add_argument(f"--{name}", default="", help="for the heading")
-    curve.add_argument(
-        "--without", action="append", default=[], metavar="GROUP", help="leave out its starts: they are bid in blocks"
-    )
+    add_curve(curve)
 
     blocks = kind("block-bids", _block_bids, "runs of a group that are taken whole or not, with minimum acceptance")
     blocks.add_argument("--group", action="append", required=True, metavar="GROUP", help="may be named many times")
@@ -82,7 +71,20 @@ def _add_market(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--market", metavar="ID", default="", help="market of the request (default: the only one)")
 
 
-def _add_rules(parser: argparse.ArgumentParser) -> None:
+def add_curve(parser: argparse._ActionsContainer) -> None:
+    """How a demand curve is written."""
+    add = parser.add_argument
+    _add_rules(parser)
+    add("--layout", choices=["nord-pool", "book"], default="nord-pool", help="(default: %(default)s)")
+    add("--step-curve", action="store_true", help="volumes hold up to their price: nothing is linear")
+    add("--most-points", type=count, default=200, metavar="N", help="of a curve (default: %(default)s)")
+    add("--date", type=date.fromisoformat, metavar="D", help="day of delivery, where the plan has several")
+    for name in ("area", "member", "portfolio"):
+        add(f"--{name}", default="", help="for the heading")
+    add("--without", action="append", default=[], metavar="GROUP", help="leave out its starts: they are bid in blocks")
+
+
+def _add_rules(parser: argparse._ActionsContainer) -> None:
     add = parser.add_argument
     add("--least-price", type=float, default=-500.0, metavar="P", help="limit of the exchange (default: %(default)s)")
     add("--most-price", type=float, default=4000.0, metavar="P", help="limit of the exchange (default: %(default)s)")
@@ -110,7 +112,8 @@ def _plot(args: argparse.Namespace) -> int:
     return OK
 
 
-def _demand_curve(args: argparse.Namespace, schedule: Schedule, plan: Plan) -> None:
+def demand_curve(args: argparse.Namespace, schedule: Schedule, plan: Plan) -> None:
+    """Writes the curve of the market that is named, or of the only open one."""
     from scheduler.formats.demand_curve import CurveRules, book_rows, curves_of, nord_pool_sheet
     from scheduler.formats.local_day import intervals_of_day
     from scheduler.formats.plan_files import write_rows
