@@ -66,9 +66,7 @@ def request_of(day: date = DAY) -> scheduler_pb2.ScheduleRequest:
         reserve = pb.ReserveMarket(ref=ref, blocks=blocks, up=up.get(name), down=down.get(name))
         markets.append(pb.Market(id=name, reserve=reserve, open=pb.Open()))
     sites = [site(grid, fleet, import_mw=5.6, fee=12, zone="10Y1001A1001A82H")]
-    made = request(f"desk {day}", grid, sites, markets, hashprice=45, pool_fee=0.02)
-    made.options.rel_gap = 1e-3  # gates close: a plan within a thousandth in time beats a better one after it
-    return made
+    return request(f"desk {day}", grid, sites, markets, hashprice=45, pool_fee=0.02)
 
 
 # ---- auctions ---------------------------------------------------------------------------------------------------

@@ -1,0 +1,118 @@
+"""scheduler bid, scheduler award: what is written, what is not, and with which exit code."""
+
+import csv
+import shutil
+from pathlib import Path
+
+import pytest
+
+from scheduler import cli, make_plan
+from scheduler.v1 import scheduler_pb2 as pb
+from scheduler.wire.json import message_from_json, response_to_json
+from tools import desk_day
+
+
+@pytest.fixture
+def desk(tmp_path, monkeypatch) -> Path:
+    """The folder of the page, to work in."""
+    shutil.copytree(desk_day.PAGE, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture(scope="module")
+def plan_of_the_day(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("plan") / "plan.json"
+    path.write_text(response_to_json(make_plan(desk_day.request_of()).response))
+    return path
+
+
+def rows_of(path: str) -> list[dict[str, str]]:
+    with Path(path).open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def request_in(path: str) -> pb.ScheduleRequest:
+    return message_from_json(pb.ScheduleRequest, Path(path).read_bytes(), path)
+
+
+def test_bids_by_a_plan_that_is_there(desk, plan_of_the_day, capsys):
+    assert cli.main(["bid", "request.json", "afrr-up", "afrr-down", "--plan", str(plan_of_the_day), "-o", "b.csv"]) == 0
+    rows = rows_of("b.csv")
+    assert [row["PRODUCT"] for row in rows] == [*(f"POS_{h:02}_{h + 4:02}" for h in range(0, 24, 4)), "NEG_04_08"]
+    assert capsys.readouterr().out == "b.csv: afrr-up, 6 bids written\nb.csv: afrr-down, 1 bids written\n"
+    words = ["bid", "request.json", "day-ahead", "--plan", str(plan_of_the_day), "-o", "c.csv", "--layout", "book"]
+    assert cli.main(words) == 0
+    assert len({row["utc_start"] for row in rows_of("c.csv")}) == 96
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (["bid", "request.json", "none", "-o", "x"], 1, "there is no market 'none': the request has day-ahead, fcr"),
+        (["bid", "request.json", "fcr", "mfrr-up", "-o", "x"], 1, "name the one type of these bids with --type"),
+        (["bid", "request.json", "fcr", "fcr", "-o", "x"], 1, "a market is named twice"),
+        (["bid", "request.json", "day-ahead", "fcr", "-o", "x"], 1, "a demand curve is a file of its own"),
+        (["bid", "request.json", "fcr", "--plan", "p", "--save-plan", "q", "-o", "x"], 1, "--save-plan is for a plan"),
+        (["award", "request.json", "-o", "x"], 1, "name a result, or markets in which nothing was won"),
+        (["award", "request.json", "--nothing", "fcr", "--bids", "b", "-o", "x"], 1, "--bids goes with a result"),
+        (["award", "request.json", "fcr-result.csv", "-o", "request.json"], 1, "is the old request, which stays"),
+        (["award", "request.json", "fcr-result.csv", "-o", "./request.json"], 1, "is the old request, which stays"),
+        (
+            ["award", "request.json", "afrr-result.csv", "--market", "fcr", "-o", "x"],
+            2,
+            "afrr-result.csv:2: the request",
+        ),
+        (["award", "request.json", "fcr-result.csv", "--penalty", "-1", "-o", "x"], 2, "penalty_per_mw_h: must be at"),
+        (["award", "request.json", "day-ahead-result.csv", "-o", "x"], 2, "must carry the long and short prices, 0 do"),
+        (["award", "request.json", "missing.csv", "-o", "x"], 1, "missing.csv: No such file"),
+    ],
+)
+def test_what_is_not_done_leaves_nothing_behind(desk, words, code, message, capsys):
+    before = {path.name: path.read_bytes() for path in desk.iterdir()}
+    assert cli.main(words) == code
+    assert message in capsys.readouterr().err
+    assert {path.name: path.read_bytes() for path in desk.iterdir()} == before
+
+
+def test_no_bids_where_obligations_clash(desk, capsys):
+    request = request_in("request.json")
+    block = request.problem.markets[2].reserve.blocks[1]
+    block.ClearField("max_kw")
+    block.awards.add(id="too-much", kw=9000, price_per_mw_h=1)
+    Path("clash.json").write_text(response_to_json(request))
+    assert cli.main(["bid", "clash.json", "fcr", "-o", "x.csv", "--quiet", "--no-counterfactuals"]) == 3
+    assert "no bids are written: obligations clash" in capsys.readouterr().err
+    assert not Path("x.csv").exists()
+
+
+def test_published_prices_of_deviations(desk, capsys):
+    """The clearing price is of the result, the prices of deviations of a file of netztransparenz.de."""
+    rows = ["Datum;Zeitzone;von;bis;Einheit;reBAP unterdeckt;reBAP überdeckt"]
+    grid = desk_day.grid_of(desk_day.DAY)
+    for t in range(grid.count):
+        start, end = (grid.instant(i).ToDatetime() for i in (t, t + 1))
+        rows.append(f"{start:%d.%m.%Y};UTC;{start:%H:%M};{end:%H:%M};EUR/MWh;{100 - t},5;{t},25")
+    Path("rebap.csv").write_text("\n".join([*rows, ""]), "utf-8")
+    words = ["award", "request.json", "day-ahead-result.csv", "--max-deviation", "2"]
+    assert cli.main([*words, "--deviation-prices", "rebap.csv", "-o", "new.json"]) == 0
+    assert "problem.markets[0].energy.short_price_per_mwh: 96 prices of DE" in capsys.readouterr().out
+    energy = request_in("new.json").problem.markets[0].energy
+    assert energy.price_per_mwh.source.startswith("day-ahead price of day-ahead-result.csv")
+    assert "rebap.csv" in energy.long_price_per_mwh.source and energy.max_deviation_mw == 2
+
+
+def test_prices_of_the_command_line_are_in_the_new_request(desk, capsys):
+    grid = desk_day.grid_of(desk_day.DAY)
+    lines = [f"{grid.instant(t).ToDatetime():%Y-%m-%dT%H:%M:%SZ},DE-LU,{t}" for t in range(grid.count)]
+    Path("prices.csv").write_text("\n".join(["utc_start,zone,price_eur_per_mwh", *lines]) + "\n")
+    words = ["award", "request.json", "fcr-result.csv", "--prices", "prices.csv", "-o", "new.json"]
+    assert cli.main(words) == 0
+    assert list(request_in("new.json").problem.markets[0].energy.price_per_mwh.values) == list(range(96))
+
+
+def test_no_plan_no_bids(desk, capsys):
+    none = pb.ScheduleResponse(no_plan={"reason": "none"}, solve={"stop_reason": "STOP_REASON_TIME"})
+    Path("none.json").write_text(response_to_json(none))
+    assert cli.main(["bid", "request.json", "fcr", "--plan", "none.json", "-o", "x.csv"]) == 2
+    assert "none.json: holds no plan" in capsys.readouterr().err
