@@ -1,11 +1,13 @@
 """Results fold into a new request: awards and positions as the files say, or an error with file and row."""
 
 from datetime import UTC, date, datetime, timedelta
+from random import Random
 
 import pytest
 from builders import tiny_request_pb
 
 from scheduler.errors import InvalidFileError, InvalidRequestError, SchedulerError
+from scheduler.formats.plan_files import write_rows
 from scheduler.gates import Terms, fold
 from scheduler.v1 import problem_pb2 as v1
 from scheduler.wire.request import schedule_request_from_pb
@@ -130,8 +132,15 @@ def test_markets_that_do_not_name_their_product_are_named(request_pb, tmp_path):
         (AFRR, afrr("POS_08_16"), r":2: market 'afrr-up' has no block from 2026-06-17T06:00Z to 2026-06-17T14:00Z"),
         (AFRR, afrr("POS_08-12"), r":2: PRODUCT must be a block as POS_00_04, is 'POS_08-12'"),
         (AFRR, afrr(allocated="4"), r":2: 4000 kW were accepted, more than the 3000 kW that were offered"),
-        (AFRR, afrr(allocated="-1"), r":2: ALLOCATED_CAPACITY_\[MW\] must be at least 0 and whole kW, is -1.0 MW"),
-        (AFRR, afrr(allocated="0.0005"), r":2: ALLOCATED_CAPACITY_\[MW\] must be at least 0 and whole kW"),
+        (
+            AFRR,
+            afrr(allocated="-1"),
+            r":2: ALLOCATED_CAPACITY_\[MW\] must be whole kW from 0 to 1000000 MW, is -1",
+        ),
+        (AFRR, afrr(allocated="0.0005"), r":2: ALLOCATED_CAPACITY_\[MW\] must be whole kW from 0 to"),
+        (AFRR, afrr(offered="1e308"), r":2: OFFERED_CAPACITY_\[MW\] must be whole kW from 0 to 1000000 MW"),
+        (AFRR, afrr("POS_20_24", day="9999-12-31"), r":2: 9999-12-31 is no day of ours"),
+        (AFRR, afrr("POS_00_04", day="0001-01-01"), r":2: 0001-01-01 is no day of ours"),
         (AFRR, afrr(allocated=""), r":2: ALLOCATED_CAPACITY_\[MW\] must be a finite number"),
         (AFRR, afrr(price="nan"), r":2: CAPACITY_PRICE_\[\(EUR/MW\)/h\] must be a finite number"),
         (AFRR, afrr().replace("aFRR", "RR"), r":2: TYPE_OF_RESERVES must be one of FCR, aFRR, mFRR, is 'RR'"),
@@ -310,3 +319,37 @@ def test_a_malformed_request_is_refused_first(tmp_path):
     request.problem.currency_code = "EURO"
     with pytest.raises(InvalidRequestError):
         fold(request, written(tmp_path, AFRR, afrr()))
+
+
+@pytest.mark.parametrize("name", ["fcr-result.csv", "afrr-result.csv", "day-ahead-result.csv"])
+def test_a_spoilt_file_is_refused_or_read_never_more(request_pb, tmp_path, name):
+    """Bytes that are changed, left out or doubled: an error of ours, or a request that is still well-formed."""
+    whole, random = (desk_day.PAGE / name).read_bytes(), Random(7)
+    refused = 0
+    for _ in range(150):
+        data = bytearray(whole)
+        at, length = random.randrange(len(data)), random.choice([1, 1, 8, 200])
+        piece = bytes(random.choice(b'0123456789.,;-eE\n"aZ \xff\x00') for _ in range(random.choice([0, 1, 3])))
+        data[at : at + length] = random.choice([piece, bytes(data[at : at + length]) * 2])
+        path = tmp_path / name
+        path.write_bytes(data)
+        try:
+            folded = fold(request_pb, path)
+        except InvalidFileError as error:
+            refused += 1
+            assert str(error).startswith(str(path))
+            continue
+        if name != "day-ahead-result.csv":  # long and short prices are still to come
+            schedule_request_from_pb(folded.request)
+    assert refused > 30
+
+
+def test_bids_in_a_workbook_are_compared_too(request_pb, tmp_path):
+    rows = [line.split(",") for line in (AFRR.replace(",ALLOCATED_CAPACITY_[MW]", ""), afrr().rpartition(",")[0])]
+    bids = tmp_path / "bids.xlsx"
+    write_rows(bids, [list(rows[0]), [*rows[1][:4], 12.5, 3.0, None]])
+    path = written(tmp_path, AFRR, afrr())
+    assert awards(fold(request_pb, path, bids_path=bids).request, "afrr-up") == {"08-12": [("won", 3000, 12.5)]}
+    other = written(tmp_path, AFRR, afrr("NEG_20_24"))
+    with pytest.raises(InvalidFileError, match=r"result.csv:2: no such bid was handed in: .*bids.xlsx has none"):
+        fold(request_pb, other, bids_path=bids)

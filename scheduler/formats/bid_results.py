@@ -30,6 +30,7 @@ from scheduler.problem import Direction
 LIST_NAME, OWN_NAME = "capacity bids with their results", "own CSV of capacity results"
 KW_PER_MW = 1000
 ROUNDING_KW = 1e-6
+MOST_MW = 1_000_000  # more than any grid holds: a slip of the decimal mark
 OWN_HEADER = re.compile(r"market,utc_start,utc_end,bid,offered_mw,accepted_mw,price_([a-z]{3})_per_mw_h")
 PER_BLOCK, PER_HOUR = re.compile(r"\[([A-Z]{3})/MW\]"), re.compile(r"\[\(([A-Z]{3})/MW\)/h\]")
 ASKED = ("CAPACITY_PRICE_", "OFFERED_CAPACITY_PRICE_")
@@ -181,10 +182,9 @@ def _read_own(content: Content) -> BidFile:
 
 def _kw(sheet: Sheet, number: int, name: str, mw: float | None) -> int:
     assert mw is not None, "nothing says that it is absent"
-    kw = round(mw * KW_PER_MW)
-    if mw < 0 or abs(mw * KW_PER_MW - kw) > ROUNDING_KW:
-        raise sheet.wrong(number, f"{name} must be at least 0 and whole kW, is {mw} MW")
-    return kw
+    if not 0 <= mw <= MOST_MW or abs(mw * KW_PER_MW - round(mw * KW_PER_MW)) > ROUNDING_KW:
+        raise sheet.wrong(number, f"{name} must be whole kW from 0 to {MOST_MW} MW, is {mw} MW")
+    return round(mw * KW_PER_MW)
 
 
 def _file(sheet: Sheet, currency_code: str, rows: Sequence[BidRow]) -> BidFile:

@@ -157,8 +157,10 @@ def block_at(sheet: Sheet, line: Line, place: int, day: date, zone_name: str = Z
     found = PRODUCT.fullmatch(text)
     if found is None or not int(found[2]) < int(found[3]) <= 24:
         raise sheet.wrong(line.number, f"{sheet.header[place]} must be a block as POS_00_04, is {shown(text)}")
-    start = hour_utc(day, int(found[2]), zone_name)
-    end = hour_utc(day, int(found[3]), zone_name)
+    try:
+        start, end = (hour_utc(day, int(hour), zone_name) for hour in found.groups()[1:])
+    except OverflowError:  # the first or the last day of all
+        raise sheet.wrong(line.number, f"{day} is no day of ours") from None
     if (end - start) // timedelta(hours=1) < 1:
         raise sheet.wrong(line.number, f"{text} has no hour on {day}")
     return DIRECTIONS[found[1]], start, (end - start) // ONE_MINUTE
