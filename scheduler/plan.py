@@ -7,9 +7,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import TYPE_CHECKING
 
 from scheduler.errors import Violation
 from scheduler.problem import Counts, Direction, Floats, Problem
+
+if TYPE_CHECKING:
+    from scheduler.explanation import Explanation
 
 
 class CashKind(Enum):
@@ -226,3 +230,4 @@ class Schedule:
     shortfalls: tuple[Shortfall, ...] = ()
     cheapest_cost: float = 0.0  # of the way out of the shortfalls, buy-backs and penalties
     no_plan_reason: str = ""
+    explanation: Explanation | None = None  # only where it is asked for

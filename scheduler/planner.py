@@ -29,6 +29,8 @@ SHARE_TO_ANSWER = 0.05
 """Of the time limit, what is kept for auditing the plan and for what is told of it."""
 SHARE_FOR_BID_PRICES = 0.2
 """Of the time limit, what the lowest prices to ask may take at most."""
+SHARE_TO_SOLVE_WHERE_EXPLAINED = 0.5
+"""Of the time limit, what the solve may take where an explanation is to follow it."""
 
 
 def make_schedule(problem: Problem, options: SolveOptions | None = None, progress: Progress | None = None) -> Schedule:
@@ -91,10 +93,18 @@ def make_schedule(problem: Problem, options: SolveOptions | None = None, progres
         plan = replace(plan, counterfactuals=counterfactuals(problem, rest, model=Model(made, matrix)))
         solve = replace(solve, gap_of_uplift=gap_of_uplift(plan, solve.bound))
     solve = replace(solve, reproducible=solve.reproducible and prices.complete)
+    explanation = None
+    if options.explain:
+        from scheduler.explain import explain
+
+        tell("explain", None)
+        explanation = explain(matrix, found.x, options, _seconds_left(options, started))
+        solve = replace(solve, reproducible=solve.reproducible and explanation.complete)
     if solve.stop_reason is StopReason.PROVEN:
-        return Schedule(problem, replace(solve, wall_seconds=time.monotonic() - started), plan)
+        solve = replace(solve, wall_seconds=time.monotonic() - started)
+        return Schedule(problem, solve, plan, explanation=explanation)
     tell("explain", None)
-    return _explained(problem, plan, solve, options, started)
+    return replace(_explained(problem, plan, solve, options, started), explanation=explanation)
 
 
 def _audited(problem: Problem, plan: Plan, solve: Solve, options: SolveOptions, started: float) -> tuple[Plan, Solve]:
@@ -127,7 +137,8 @@ def _seconds_left(options: SolveOptions, started: float) -> float:
 def _seconds_to_solve(options: SolveOptions, started: float) -> float:
     """What is left of it for the solve."""
     limit = options.time_limit_seconds
-    return max(SHARE_TO_SOLVE * limit, _seconds_left(options, started) - SHARE_TO_ANSWER * limit)
+    left = _seconds_left(options, started) - SHARE_TO_ANSWER * limit
+    return max(SHARE_TO_SOLVE * limit, min(left, SHARE_TO_SOLVE_WHERE_EXPLAINED * limit) if options.explain else left)
 
 
 def _seconds_to_explain(options: SolveOptions, started: float) -> float:

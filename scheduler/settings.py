@@ -27,6 +27,7 @@ class SolveOptions:
     seed: int = 0
     strategy: Strategy = Strategy.FAST
     counterfactuals: bool = True
+    explain: bool = False  # the worth of each stream of money, and marginal values
 
     def violations(self, path: str = "options") -> Iterator[Violation]:
         """Everything that is wrong with them."""

@@ -38,6 +38,7 @@ class Matrix:
     constant: float
     site: NDArray[np.int64]  # [columns] number of the site that a column belongs to, -1: of all sites
     asset: NDArray[np.int64]  # [columns] number of the asset, -1: of a site or of all
+    row_names: tuple[str, ...] = ()  # of a compiled ledger, as its components named them; of a part, none
 
     @property
     def shortfall(self) -> NDArray[np.int64]:
@@ -76,6 +77,7 @@ class Matrix:
         return replace(
             self,
             column_of={},
+            row_names=(),
             matrix=matrix,
             row_lower=self.row_lower[kept],
             row_upper=self.row_upper[kept],
@@ -157,6 +159,7 @@ def compile_matrix(ledger: Ledger) -> Matrix:
         float(sum(amount.sum() for amount in ledger.constants.values())),
         site,
         asset,
+        tuple(row.constraint.parent_component().local_name for row in form.rows),
     )
 
 

@@ -1,0 +1,120 @@
+"""One matrix, many prices: what the most money is under other prices, from what is known of those before.
+
+What may be done does not depend on prices, so a plan that was found under some prices is a plan under all, and its
+money there is one product of vectors. And the most money is the largest of many linear functions, one for each plan, so
+it is convex in the prices: between two prices it lies below the chord of its bounds there (formulation 10, money many).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+import numpy as np
+
+from scheduler.model.compile import Matrix
+from scheduler.model.component import Obligation
+from scheduler.model.solve import Clock, Outcome, Result, Solver
+from scheduler.model.strategy.fast import fast
+from scheduler.model.strategy.search import SHORTFALL_PRECISION_MW_H, proven
+from scheduler.plan import Stream
+from scheduler.problem import Floats
+from scheduler.settings import SolveOptions
+
+Key = TypeVar("Key", bound=Hashable)
+
+
+@dataclass(frozen=True, eq=False)
+class Money:
+    """Money of a solution x: costs @ x + constant."""
+
+    costs: Floats  # [columns]
+    constant: float
+
+    def __add__(self, other: Money) -> Money:
+        return Money(self.costs + other.costs, self.constant + other.constant)
+
+    def times(self, factor: float) -> Money:
+        """The same at prices so many times as high."""
+        return Money(factor * self.costs, factor * self.constant)
+
+    def of(self, x: Floats) -> float:
+        """What a solution earns."""
+        return float(self.costs @ x) + self.constant
+
+
+def parts_of_money(matrix: Matrix, part_of: Callable[[Stream], Key]) -> dict[Key, Money]:
+    """The money of a matrix in parts that add up to it, by what ``part_of`` makes of each stream."""
+    ledger = matrix.ledger
+    parts: dict[Key, Floats] = {}
+    constants: dict[Key, float] = {}
+    for earning in ledger.earnings:
+        key = part_of(earning.stream)
+        costs = parts.setdefault(key, np.zeros(len(matrix.money)))
+        for variable, coefficient in zip(earning.variables, earning.coefficients, strict=True):
+            column = matrix.column_of.get(id(variable), -1)
+            if column >= 0:  # a variable that no row names does not matter
+                costs[column] += coefficient
+    for stream, amount in ledger.constants.items():
+        key = part_of(stream)
+        constants[key] = constants.get(key, 0.0) + float(amount.sum())
+    nothing = np.zeros(len(matrix.money))
+    keys = dict.fromkeys([*parts, *constants])
+    return {key: Money(parts.get(key, nothing), constants.get(key, 0.0)) for key in keys}
+
+
+class Repricing:
+    """A matrix with obligations held as in a first solution, and all plans that were found on it.
+
+    ``solves_count``: how often the whole problem was solved, not only looked up or bounded.
+    """
+
+    def __init__(self, matrix: Matrix, x: Floats, options: SolveOptions) -> None:
+        self._matrix = _holding(matrix, x)
+        self._options = options
+        self._relaxed: Solver | None = None
+        self.plans: list[Floats] = [x]
+        self.solves_count = 0
+
+    def best_known(self, money: Money) -> tuple[Floats, float]:
+        """The best of the plans that were found so far, and its money."""
+        best = max(self.plans, key=money.of)
+        return best, money.of(best)
+
+    def relaxed_bound(self, money: Money, clock: Clock) -> float:
+        """No plan earns more: machines and offers in parts, warm from the last prices. Infinite without time."""
+        if self._relaxed is None:
+            self._relaxed = Solver(self._matrix, relaxed=True, seed=self._options.seed)
+        self._relaxed.set_costs(money.costs, money.constant, maximise=True)
+        result = self._relaxed.solve(rel_gap=0.0, abs_gap=0.0, seconds=clock.left_seconds)
+        return result.objective if result.outcome is Outcome.OPTIMAL and result.objective is not None else np.inf
+
+    def solve(self, money: Money, clock: Clock) -> Result:
+        """The most money; a plan that is known already is taken where the relaxation proves it good enough."""
+        bound = self.relaxed_bound(money, clock)
+        known = self.best_known(money)
+        if proven(known[1], bound, self._options):
+            return Result(Outcome.OPTIMAL, *known, bound)
+        self.solves_count += 1
+        priced = replace(self._matrix, money=money.costs, constant=money.constant)
+        found = fast(priced, self._options, clock)
+        bound = min(bound, np.inf if found.bound is None else found.bound)
+        if found.x is not None:
+            self.plans.append(found.x)
+        best = self.best_known(money)
+        outcome = Outcome.OPTIMAL if proven(best[1], bound, self._options) else Outcome.LIMIT
+        return Result(outcome, *best, bound if np.isfinite(bound) else None)
+
+
+def _holding(matrix: Matrix, x: Floats) -> Matrix:
+    """The same with no more missing of any obligation than in a solution; that no price can buy (formulation 1)."""
+    for obligation in Obligation:
+        missing_mw_h = float(matrix.missing_hours(obligation) @ x)
+        if missing_mw_h <= SHORTFALL_PRECISION_MW_H:
+            upper = matrix.upper.copy()
+            upper[matrix.shortfalls[obligation]] = 0.0
+            matrix = replace(matrix, upper=upper)
+        else:
+            matrix = matrix.with_least_shortfall(missing_mw_h + SHORTFALL_PRECISION_MW_H, obligation)
+    return matrix
