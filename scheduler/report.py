@@ -162,6 +162,10 @@ class Report:
             yield self._beside(self.plan)
             yield self._energy(self.plan)
             yield self._counterfactuals(self.plan)
+        if self.answer.HasField("explanation"):
+            from scheduler.explained import explained  # it takes the tables' looks from here
+
+            yield from explained(self.answer, self.currency)
 
     def footnotes(self) -> Iterator[str]:
         """Where data came from, and which figures of products no document was read for."""

@@ -80,6 +80,7 @@ def rich_request_pb() -> scheduler_pb2.ScheduleRequest:
         seed=7,
         strategy="STRATEGY_PLAIN",
         counterfactuals=True,
+        explain=True,
     )
     return scheduler_pb2.ScheduleRequest(request_id="rich", problem=problem, options=options)
 

@@ -66,6 +66,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--gap", type=float, metavar="G", help="relative gap at which a plan is proven (default: 1e-4)")
     add("--seed", type=whole, metavar="N", help="seed of the solver (default: 0)")
     add("--no-counterfactuals", action="store_true", help="leave out what simpler ways of running would earn")
+    add(
+        "--explain",
+        action="store_true",
+        help="tell what each stream of money is worth, and what one MW or machine more would earn; takes longer",
+    )
 
 
 def whole(value: str) -> int:

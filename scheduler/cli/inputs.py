@@ -37,6 +37,7 @@ def request_of(args: argparse.Namespace) -> pb.ScheduleRequest:
         "time_limit_seconds": getattr(args, "time_limit", None),
         "seed": getattr(args, "seed", None),
         "counterfactuals": False if getattr(args, "no_counterfactuals", False) else None,
+        "explain": True if getattr(args, "explain", False) else None,
     }
     if strategy := getattr(args, "strategy", None):
         options["strategy"] = pb.Strategy.Value(f"STRATEGY_{strategy.upper()}")

@@ -8,6 +8,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from scheduler.v1 import explanation_pb2 as _explanation_pb2
 from scheduler.v1 import plan_pb2 as _plan_pb2
 from scheduler.v1 import problem_pb2 as _problem_pb2
 import builtins as _builtins
@@ -123,6 +124,7 @@ class SolveOptions(_message.Message):
     SEED_FIELD_NUMBER: _builtins.int
     STRATEGY_FIELD_NUMBER: _builtins.int
     COUNTERFACTUALS_FIELD_NUMBER: _builtins.int
+    EXPLAIN_FIELD_NUMBER: _builtins.int
     rel_gap: _builtins.float
     """Proven when bound - objective <= max(abs_gap, rel_gap * |objective|). At least 0. Default 1e-4."""
     abs_gap: _builtins.float
@@ -135,6 +137,8 @@ class SolveOptions(_message.Message):
     """Way of solving. Default: fast."""
     counterfactuals: _builtins.bool
     """True: also compute what simpler ways of running would have earned. Default true."""
+    explain: _builtins.bool
+    """True: also tell what each stream of money is worth, and marginal values. Each stream takes a solve; half of the time limit is kept for them. Default false."""
     def __init__(
         self,
         *,
@@ -144,10 +148,11 @@ class SolveOptions(_message.Message):
         seed: _builtins.int = ...,
         strategy: Global___Strategy.ValueType = ...,
         counterfactuals: _builtins.bool | None = ...,
+        explain: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_abs_gap", b"_abs_gap", "_counterfactuals", b"_counterfactuals", "_rel_gap", b"_rel_gap", "_time_limit_seconds", b"_time_limit_seconds", "abs_gap", b"abs_gap", "counterfactuals", b"counterfactuals", "rel_gap", b"rel_gap", "time_limit_seconds", b"time_limit_seconds"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_abs_gap", b"_abs_gap", "_counterfactuals", b"_counterfactuals", "_rel_gap", b"_rel_gap", "_time_limit_seconds", b"_time_limit_seconds", "abs_gap", b"abs_gap", "counterfactuals", b"counterfactuals", "rel_gap", b"rel_gap", "seed", b"seed", "strategy", b"strategy", "time_limit_seconds", b"time_limit_seconds"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_abs_gap", b"_abs_gap", "_counterfactuals", b"_counterfactuals", "_rel_gap", b"_rel_gap", "_time_limit_seconds", b"_time_limit_seconds", "abs_gap", b"abs_gap", "counterfactuals", b"counterfactuals", "explain", b"explain", "rel_gap", b"rel_gap", "seed", b"seed", "strategy", b"strategy", "time_limit_seconds", b"time_limit_seconds"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__abs_gap: _TypeAlias = _typing.Literal["abs_gap"]  # noqa: Y015
     _WhichOneofArgType__abs_gap: _TypeAlias = _typing.Literal["_abs_gap", b"_abs_gap"]  # noqa: Y015
@@ -183,6 +188,7 @@ class ScheduleResponse(_message.Message):
     CONFLICT_FIELD_NUMBER: _builtins.int
     NO_PLAN_FIELD_NUMBER: _builtins.int
     SOURCES_FIELD_NUMBER: _builtins.int
+    EXPLANATION_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Id of the request."""
     problem_digest: _builtins.str
@@ -213,6 +219,10 @@ class ScheduleResponse(_message.Message):
     def sources(self) -> _containers.RepeatedCompositeFieldContainer[Global___DataSource]:
         """Where series and rules of products came from, for those fields of the request that say so or name a product."""
 
+    @_builtins.property
+    def explanation(self) -> _explanation_pb2.Explanation:
+        """What the plan is made of. Unset where not asked for, or without a plan."""
+
     def __init__(
         self,
         *,
@@ -225,10 +235,11 @@ class ScheduleResponse(_message.Message):
         conflict: _plan_pb2.Conflict | None = ...,
         no_plan: _plan_pb2.NoPlan | None = ...,
         sources: _abc.Iterable[Global___DataSource] | None = ...,
+        explanation: _explanation_pb2.Explanation | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["conflict", b"conflict", "no_plan", b"no_plan", "outcome", b"outcome", "plan", b"plan", "solve", b"solve"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["conflict", b"conflict", "explanation", b"explanation", "no_plan", b"no_plan", "outcome", b"outcome", "plan", b"plan", "solve", b"solve"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["conflict", b"conflict", "no_plan", b"no_plan", "outcome", b"outcome", "plan", b"plan", "plan_digest", b"plan_digest", "problem_digest", b"problem_digest", "request_id", b"request_id", "solve", b"solve", "sources", b"sources", "versions", b"versions"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["conflict", b"conflict", "explanation", b"explanation", "no_plan", b"no_plan", "outcome", b"outcome", "plan", b"plan", "plan_digest", b"plan_digest", "problem_digest", b"problem_digest", "request_id", b"request_id", "solve", b"solve", "sources", b"sources", "versions", b"versions"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_outcome: _TypeAlias = _typing.Literal["plan", "conflict", "no_plan"]  # noqa: Y015
     _WhichOneofArgType_outcome: _TypeAlias = _typing.Literal["outcome", b"outcome"]  # noqa: Y015

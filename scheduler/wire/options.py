@@ -30,6 +30,7 @@ def read_options(read: Reader, pb: v1.SolveOptions, path: str) -> SolveOptions:
         seed=pb.seed,
         strategy=strategy or default.strategy,
         counterfactuals=pb.counterfactuals if pb.HasField("counterfactuals") else default.counterfactuals,
+        explain=pb.explain,
     )
 
 
@@ -42,6 +43,7 @@ def options_to_pb(options: SolveOptions) -> v1.SolveOptions:
         seed=options.seed,
         strategy=STRATEGIES.number[options.strategy],
         counterfactuals=options.counterfactuals,
+        explain=options.explain,
     )
 
 

@@ -15,6 +15,7 @@ from scheduler.plan import AuditReport, Schedule
 from scheduler.problem import Problem
 from scheduler.v1 import plan_pb2, problem_pb2
 from scheduler.v1 import scheduler_pb2 as v1
+from scheduler.wire.explanation import explanation_to_pb, read_explanation
 from scheduler.wire.options import read_solve, solve_to_pb
 from scheduler.wire.plan import plan_to_pb, read_plan, shortfalls_from_pb, shortfalls_to_pb
 from scheduler.wire.problem import problem_to_pb
@@ -49,6 +50,8 @@ def schedule_to_pb(
         pb.plan.CopyFrom(plan)
     else:
         pb.no_plan.reason = schedule.no_plan_reason
+    if schedule.explanation is not None:
+        pb.explanation.CopyFrom(explanation_to_pb(schedule.explanation))
     return pb
 
 
@@ -63,9 +66,10 @@ def schedule_from_pb(pb: v1.ScheduleResponse, problem: Problem) -> Schedule:
         plan = read_plan(read, conflict.relaxed_plan, problem, "conflict.relaxed_plan")
     shortfalls = shortfalls_from_pb(read, conflict.shortfalls, "conflict.shortfalls")
     cheapest_cost = read.number(conflict, "cheapest_cost", "conflict")
+    explanation = read_explanation(read, pb.explanation, "explanation") if pb.HasField("explanation") else None
     read.raise_if_any()
     assert solve is not None
-    return Schedule(problem, solve, plan, shortfalls, cheapest_cost, pb.no_plan.reason)
+    return Schedule(problem, solve, plan, shortfalls, cheapest_cost, pb.no_plan.reason, explanation)
 
 
 def digest(pb: Message) -> str:

@@ -105,13 +105,32 @@ def test_standard_input(request_path):
 def test_options_replace_those_of_the_request(request_path, monkeypatch):
     seen = []
     monkeypatch.setattr(work, "answered", lambda verb, payload, progress: seen.append(payload) or b"")
-    words = ["--strategy", "plain", "--time-limit", "7", "--gap", "0", "--seed", "3", "--no-counterfactuals"]
+    words = [
+        "--strategy",
+        "plain",
+        "--time-limit",
+        "7",
+        "--gap",
+        "0",
+        "--seed",
+        "3",
+        "--no-counterfactuals",
+        "--explain",
+    ]
     assert cli.main(["plan", str(request_path), "--quiet", *words]) == 1, "an empty answer is none"
     options = pb.ScheduleRequest.FromString(seen[0]).options
     assert options == pb.SolveOptions(
-        strategy="STRATEGY_PLAIN", time_limit_seconds=7, rel_gap=0, seed=3, counterfactuals=False
+        strategy="STRATEGY_PLAIN", time_limit_seconds=7, rel_gap=0, seed=3, counterfactuals=False, explain=True
     )
     assert options.HasField("rel_gap")
+
+
+def test_an_explanation_is_printed_where_it_is_asked_for(request_path, capsys):
+    assert cli.main(["plan", str(request_path), "--explain", "--quiet"]) == 0
+    printed = capsys.readouterr().out
+    assert "Worth of streams, EUR" in printed and "MW of power" in printed
+    assert cli.main(["plan", str(request_path), "--quiet"]) == 0
+    assert "Worth of streams" not in capsys.readouterr().out
 
 
 def test_a_written_plan_is_sound_and_a_changed_one_is_not(request_path, tmp_path, capsys):
