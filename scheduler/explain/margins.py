@@ -116,6 +116,7 @@ class _Around:
         fixed = matrix.integer & ~counted
         lower[fixed] = upper[fixed] = np.rint(x[fixed])
         upper[counted] = np.inf  # rows say it too: there are no more than there are (flow, lock, ready)
+        upper[self._bounded_by_limits()] = np.inf  # repeats a limit of the connection, whose price it would share
         upper[matrix.shortfall] = np.maximum(lower[matrix.shortfall], x[matrix.shortfall])
         rows = np.array([row for some in asked for row in some], dtype=np.int64)
         columns = np.repeat(np.arange(len(asked)), [len(some) for some in asked])
@@ -137,6 +138,16 @@ class _Around:
             if bounds.owner[1] in groups:
                 found[self._matrix.columns(bounds.variables)] = bounds.integer
         return found
+
+    def _bounded_by_limits(self) -> NDArray[np.int64]:
+        """Columns of what is fed in and of the peak: their cost bounds them where the meter's limits do not."""
+        found = [np.zeros(0, dtype=np.int64)]
+        for bounds in self._matrix.ledger.bounds:
+            if len(bounds.variables):
+                name = bounds.variables[0].parent_component().local_name
+                if name.startswith(("fed_in[", "peak[")):
+                    found.append(self._matrix.columns(bounds.variables))
+        return np.concatenate(found)
 
     def _groups(self) -> Iterator[MinerGroup]:
         for site in self._problem.sites:
