@@ -235,9 +235,11 @@ class ReserveMarket:
         if least_kw > min(room_kw, bid.max_kw):
             return None
         name = f"{self.id},{block.id},{bid.id}"
-        submitted = ledger.variables(f"submitted[{name}]", 1, upper=1, integer=True, coarse=True)
+        even = smallest_kw == step_kw and not bid.indivisible and not _is_chosen(block, bid)
+        most = 1 + steps if even else 1  # in even steps from nothing one whole number says all
+        submitted = ledger.variables(f"submitted[{name}]", 1, upper=most, integer=True, coarse=True)
         terms: list[tuple[float, Vars]] = [(least_kw / KW_PER_MW, submitted)]
-        if steps:
+        if steps and not even:
             more = ledger.variables(f"steps[{name}]", 1, upper=steps, integer=True, coarse=True)
             ledger.rows(f"steps_if[{name}]", [(1.0, more), (-float(steps), submitted)], upper=0.0)
             terms.append((step_kw / KW_PER_MW, more))
@@ -276,13 +278,18 @@ class ReserveMarket:
         return MarketPlan(self.id, blocks=tuple(blocks))
 
 
+def _is_chosen(block: Block, bid: Bid) -> bool:
+    """Whether what else may be submitted depends on whether this bid is, or the other way round."""
+    return bool(bid.exclusive_group or bid.parent_bid_id) or any(other.parent_bid_id == bid.id for other in block.bids)
+
+
 @dataclass(frozen=True, eq=False)
 class Volume:
     """What is submitted of a bid: sum of MW times whole numbers."""
 
     bid: Bid
     price_per_mw_h: float
-    submitted: Vars  # [1] 0 or 1
+    submitted: Vars  # [1] nothing is while it is 0; 0 or 1 where other bids depend on it
     terms_mw: tuple[tuple[float, Vars], ...]
 
 

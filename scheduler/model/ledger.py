@@ -60,7 +60,7 @@ class Offer:
     price_per_mw_h: float  # paid where it is accepted
     chance: float
     hours: float  # of the block
-    submitted: Vars  # [1] 0 or 1
+    submitted: Vars  # [1] whole
     terms_mw: tuple[tuple[float, Vars], ...]
 
 
