@@ -46,7 +46,7 @@ SIZES: dict[str, Callable[[], pb.ScheduleRequest]] = {
 MEASURED = ("S",)
 LONG_SECONDS = 60.0  # what takes that long is run once
 RELAXATION_SECONDS = 600.0
-PACKAGES = ("gridflex-scheduler", "highspy", "pyomo", "scipy", "numpy", "protobuf")
+PACKAGES = ("gridflex-scheduler", "highspy", "scipy", "numpy", "protobuf")
 ROOT = Path(__file__).resolve().parent.parent
 
 Value = TypeVar("Value")

@@ -2,7 +2,7 @@
 
     from scheduler import Client, make_plan
 
-Everything here is imported when it is first used: pyomo, numpy and gRPC take their time, and the help of the
+Everything here is imported when it is first used: scipy, numpy and gRPC take their time, and the help of the
 command line needs none of them.
 """
 

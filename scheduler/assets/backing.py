@@ -15,13 +15,14 @@ from numpy.typing import NDArray
 from scheduler.assets.machine import prequalified_mw
 from scheduler.model.component import Demand, Tranche
 from scheduler.model.idioms import incompatible_sets, window
+from scheduler.model.structure import NONE
 from scheduler.plan import Backing, CashKind, Stream
 from scheduler.problem import Counts, Direction, Floats, Site, intervals_of
 from scheduler.product import Product, Response
 
 if TYPE_CHECKING:
     from scheduler.assets.miner_group import MinerGroup
-    from scheduler.model.ledger import Ledger, Term, Values, Vars
+    from scheduler.model.ledger import Ledger, Rows, Term, Values, Vars
 
 W_PER_MW = 1e6
 
@@ -128,7 +129,30 @@ def _name(group: MinerGroup, option: Option) -> str:
     return f"[{group.id},{option.demand.market_id},{option.demand.direction.value},{option.mode},{option.target}]"
 
 
-def limit_backing(group: MinerGroup, ledger: Ledger, backed: list[Backed], count: Vars, move: Vars) -> None:
+@dataclass(frozen=True, eq=False)
+class Limit:
+    """Rows on what backs from a mode, whose sides are the machines that a day takes from it: those that are not ready
+    at the start for a slack, or (without one) those that are not available."""
+
+    rows: Rows
+    mode: int
+    where: NDArray[np.bool_]  # [T] intervals that have a row
+    slack_seconds: float | None = None
+
+
+def set_limits(group: MinerGroup, ledger: Ledger, limits: list[Limit]) -> None:
+    """Who is available and who is ready at the start."""
+    absent = group.least_count(ledger.intervals)
+    for limit in limits:
+        if limit.slack_seconds is None:
+            taken = absent[limit.mode][limit.where].astype(float)
+            ledger.sides(limit.rows, upper=np.where(taken > 0, -taken, np.inf))  # else it says less than `ready` does
+        else:
+            barred = _barred_at_start(group, ledger, limit.mode, limit.slack_seconds)
+            ledger.sides(limit.rows, upper=-barred[limit.where].astype(float))
+
+
+def limit_backing(group: MinerGroup, ledger: Ledger, backed: list[Backed], count: Vars, move: Vars) -> Iterator[Limit]:
     """MW per machine, machines per mode (``count`` [modes, T], ``move`` [moves, T]), MW per market."""
     for one in backed:
         terms = [(1.0, mw) for _, mw in one.held_mw]
@@ -136,7 +160,7 @@ def limit_backing(group: MinerGroup, ledger: Ledger, backed: list[Backed], count
     for m in range(len(group.modes)):
         here = [one for one in backed if one.option.mode == m]
         if here:
-            _fit_on_machines(group, ledger, m, here, count[m], move)
+            yield from _fit_on_machines(group, ledger, m, here, count[m], move)
     for market_id, direction in dict.fromkeys(
         (one.option.demand.market_id, one.option.demand.direction) for one in backed
     ):
@@ -151,7 +175,9 @@ def limit_backing(group: MinerGroup, ledger: Ledger, backed: list[Backed], count
             ledger.rows(f"prequalified[{group.id},{market_id},{direction.value}]", terms, upper=cap_mw)
 
 
-def _fit_on_machines(group: MinerGroup, ledger: Ledger, m: int, here: list[Backed], count: Vars, move: Vars) -> None:
+def _fit_on_machines(
+    group: MinerGroup, ledger: Ledger, m: int, here: list[Backed], count: Vars, move: Vars
+) -> Iterator[Limit]:
     """Machines behind the options of mode m fit on those that are there, available and ready in time.
 
     Ready for a slack: dwell over, and on their way for no longer than the slack. A machine backs one option of a family
@@ -173,17 +199,17 @@ def _fit_on_machines(group: MinerGroup, ledger: Ledger, m: int, here: list[Backe
         name = f"[{group.id},{m},{i}]"
         terms: list[Term] = [*((1.0, one.count) for one in family), *((-1.0, machines) for _, machines in both)]
         counts = np.stack([one.count for one in family], axis=1)
-        busy = np.array([any(variable is not None for variable in row) for row in counts], dtype=bool)
+        busy = (counts != NONE).any(axis=1)
         out = busy & (absent > 0)
         if out.any():
             rows = [(c, v[out]) for c, v in [*terms, (-1.0, count)]]
-            ledger.rows(f"available{name}", rows, upper=-absent[out].astype(float))
-        for slack, barred, barred_at_start in classes:
+            yield Limit(ledger.rows(f"available{name}", rows, upper=0.0), m, out)
+        for slack, barred, _ in classes:
             terms = [(1.0, one.count) for one in family if one.option.slack_seconds <= slack]
             terms += [(-1.0, machines) for tighter, machines in both if tighter <= slack]
             terms += [(1.0, window(move[a], steps)) for a, steps in enumerate(barred) if steps]
             rows = [(c, v[busy]) for c, v in [*terms, (-1.0, count)]]
-            ledger.rows(f"ready{name}[{slack}]", rows, upper=-barred_at_start[busy].astype(float))
+            yield Limit(ledger.rows(f"ready{name}[{slack}]", rows, upper=0.0), m, busy, slack)
 
 
 def _has_open_path(ups: list[Backed], downs: list[Backed], goes: NDArray[np.bool_]) -> bool:

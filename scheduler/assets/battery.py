@@ -7,8 +7,8 @@ call is bought or sold like any other (docs/decisions/0009).
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +22,7 @@ from scheduler.plan import AssetPlan, Backing, CashKind, Stream
 from scheduler.problem import Counts, Direction, Floats, Problem, Site, finite, nonnegative
 
 if TYPE_CHECKING:
-    from scheduler.model.ledger import Ledger, Term, Values, Vars
+    from scheduler.model.ledger import Ledger, Rows, Term, Values, Vars
 
 ALL_OF_IT = 1.0 - 1e-12
 """A round trip from which everything comes back."""
@@ -70,6 +70,10 @@ class Battery:
             yield from nonnegative(f"{path}.end_mwh", self.end_mwh)
         yield from prequalified_violations(path, self.prequalified, problem)
 
+    def physics(self, problem: Problem) -> Self:
+        """Without what is stored at the start."""
+        return replace(self, initial_mwh=0.0)
+
     def declare(self, ledger: Ledger, site: Site) -> BatteryVars:
         """Declares power both ways and what is stored; injects and claims."""
         least_mwh = np.zeros(ledger.intervals)
@@ -87,7 +91,7 @@ class Battery:
                 upper=1,
                 integer=True,
                 coarse=True,
-                where=self._may_burn(ledger, site),
+                where=np.full(ledger.intervals, self.back_frac < ALL_OF_IT),
             ),
             held=declare_held(ledger, site, self.id, self.prequalified, self.response_seconds, self._most_mw),
         )
@@ -103,13 +107,11 @@ class Battery:
         return min(most_mw, self.capacity_mwh / moved_mwh) if moved_mwh else most_mw
 
     def _may_burn(self, ledger: Ledger, site: Site) -> NDArray[np.bool_]:
-        """[T] where charging and discharging at once could pay, or cost nothing.
+        """[T] where charging and discharging at once, if anything is lost on the way, could pay or cost nothing.
 
-        Nowhere if nothing is lost on the way. Else it never does where energy has a price above 0, each MWh given back
-        wears, nothing else makes power that must go somewhere, and no room has to be made for reserve down.
+        It never does where energy has a price above 0, each MWh given back wears, nothing else makes power that must go
+        somewhere, and no room has to be made for reserve down.
         """
-        if self.back_frac >= ALL_OF_IT:
-            return np.zeros(ledger.intervals, dtype=bool)
         price = ledger.problem.open_price_at(site)
         others = any(asset.makes_power for asset in site.assets if asset is not self)
         down = any(demand.direction is Direction.DOWN for demand in ledger.demands_at(site))
@@ -118,22 +120,34 @@ class Battery:
         return np.asarray(np.minimum(price, price + site.tariff.import_fee_per_mwh) <= 0)
 
     def constrain(self, ledger: Ledger, site: Site, own: BatteryVars) -> None:
-        """What is stored, one way at a time, room for what is held, wear and the value of the end."""
-        self._store(ledger, own)
-        both = np.array([variable is not None for variable in own.charges], dtype=bool)
-        if both.any():
-            charge, discharge, charges = own.charge_mw[both], own.discharge_mw[both], own.charges[both]
-            ledger.rows(f"only_charges[{self.id}]", [(1.0, charge), (-self.charge_mw, charges)], upper=0.0)
-            terms: list[Term] = [(1.0, discharge), (self.discharge_mw, charges)]
-            ledger.rows(f"only_discharges[{self.id}]", terms, upper=self.discharge_mw)
+        """What is stored, one way at a time, room for what is held."""
+        own.rows["store"] = self._store(ledger, own)
+        if self.back_frac < ALL_OF_IT:
+            terms: list[Term] = [(1.0, own.charge_mw), (-self.charge_mw, own.charges)]
+            own.rows["only_charges"] = ledger.rows(f"only_charges[{self.id}]", terms, upper=0.0)
+            terms = [(1.0, own.discharge_mw), (self.discharge_mw, own.charges)]
+            own.rows["only_discharges"] = ledger.rows(f"only_discharges[{self.id}]", terms, upper=self.discharge_mw)
         self._hold(ledger, own)
         limit_prequalified(ledger, self.id, self.prequalified, own.held)
-        self._earn(ledger, site, own)
 
-    def _store(self, ledger: Ledger, own: BatteryVars) -> None:
-        """Stored at the end of an interval = at its start + what came in - what went out, expected calls included."""
+    def price(self, ledger: Ledger, site: Site, own: BatteryVars) -> None:
+        """What is stored at the start, where both ways have to be barred, wear and the value of the end."""
         start = np.zeros(ledger.intervals)
         start[0] = self.initial_mwh
+        ledger.sides(own.rows["store"], lower=start, upper=start)
+        if "energy_up,start" in own.rows:  # what is stored when the first interval begins is no variable
+            ledger.sides(own.rows["energy_up,start"], upper=start)
+        if "energy_down,start" in own.rows:
+            ledger.sides(own.rows["energy_down,start"], upper=self.capacity_mwh - start)
+        if "only_charges" in own.rows:
+            both = self._may_burn(ledger, site)
+            ledger.bound(own.charges, upper=both)
+            ledger.sides(own.rows["only_charges"], upper=np.where(both, 0.0, np.inf))
+            ledger.sides(own.rows["only_discharges"], upper=np.where(both, self.discharge_mw, np.inf))
+        self._earn(ledger, site, own)
+
+    def _store(self, ledger: Ledger, own: BatteryVars) -> Rows:
+        """Stored at the end of an interval = at its start + what came in - what went out, expected calls included."""
         into, out = self.charge_frac * ledger.hours, ledger.hours / self.discharge_frac
         terms: list[Term] = [
             (1.0, own.stored_mwh),
@@ -143,28 +157,30 @@ class Battery:
         ]
         for one in own.held:
             terms += one.expected(out if one.demand.direction is Direction.UP else -into)
-        ledger.rows(f"store[{self.id}]", terms, lower=start, upper=start)
+        return ledger.rows(f"store[{self.id}]", terms, lower=0.0, upper=0.0)
 
     def _hold(self, ledger: Ledger, own: BatteryVars) -> None:
         """Power beside the plan, and energy for the holding time on top of it, at both ends of every interval."""
-        first = np.zeros(ledger.intervals)
-        first[0] = self.initial_mwh
-        ends = (("start", shifted(own.stored_mwh, 1), first), ("end", own.stored_mwh, np.zeros(ledger.intervals)))
+        ends = (("start", shifted(own.stored_mwh, 1)), ("end", own.stored_mwh))
         up, down = of_direction(own.held, Direction.UP), of_direction(own.held, Direction.DOWN)
         if up:
             terms: list[Term] = [term for one in up for term in one.terms]
             terms += [(1.0, own.discharge_mw), (-1.0, own.charge_mw)]
             ledger.rows(f"power_up[{self.id}]", terms, upper=self.discharge_mw)
-            for end, stored, known in ends:
+            for end, stored in ends:
                 terms = [(one.hold_hours / self.discharge_frac, mw) for one in up for _, mw in one.held_mw]
-                ledger.rows(f"energy_up[{self.id},{end}]", [*terms, (-1.0, stored)], upper=known)
+                terms.append((-1.0, stored))
+                own.rows[f"energy_up,{end}"] = ledger.rows(f"energy_up[{self.id},{end}]", terms, upper=0.0)
         if down:
             terms = [term for one in down for term in one.terms]
             terms += [(1.0, own.charge_mw), (-1.0, own.discharge_mw)]
             ledger.rows(f"power_down[{self.id}]", terms, upper=self.charge_mw)
-            for end, stored, known in ends:
+            for end, stored in ends:
                 terms = [(one.hold_hours * self.charge_frac, mw) for one in down for _, mw in one.held_mw]
-                ledger.rows(f"energy_down[{self.id},{end}]", [*terms, (1.0, stored)], upper=self.capacity_mwh - known)
+                terms.append((1.0, stored))
+                own.rows[f"energy_down,{end}"] = ledger.rows(
+                    f"energy_down[{self.id},{end}]", terms, upper=self.capacity_mwh
+                )
 
     def _earn(self, ledger: Ledger, site: Site, own: BatteryVars) -> None:
         """Wear as planned and by expected calls; the end against the start, booked in the last interval."""
@@ -206,13 +222,14 @@ class Battery:
 
 @dataclass(frozen=True, eq=False)
 class BatteryVars:
-    """[T] each; ``charges`` only where both ways at once have to be barred."""
+    """[T] each; ``charges`` only where something is lost on the way. Rows whose sides a day sets, by their name."""
 
     charge_mw: Vars
     discharge_mw: Vars
     stored_mwh: Vars  # at the end of the interval
     charges: Vars
     held: list[Held]
+    rows: dict[str, Rows] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
 
@@ -34,6 +34,10 @@ class Boiler:
         yield from finite(f"{path}.fuel_per_mwh", self.fuel_per_mwh)
         yield from nonnegative(f"{path}.power_per_heat_mw", self.power_per_heat_mw)
 
+    def physics(self, problem: Problem) -> Self:
+        """Without what fuel costs."""
+        return replace(self, fuel_per_mwh=np.zeros(problem.horizon.count))
+
     def declare(self, ledger: Ledger, site: Site) -> Vars:
         """Declares the heat that it makes, [T]; injects heat and what power it takes."""
         boiled = ledger.variables(f"boiled[{self.id}]", ledger.intervals, upper=self.max_mw)
@@ -46,6 +50,9 @@ class Boiler:
         return boiled
 
     def constrain(self, ledger: Ledger, site: Site, own: Vars) -> None:
+        """Nothing of its own: the site's heat is closed for all of its assets together."""
+
+    def price(self, ledger: Ledger, site: Site, own: Vars) -> None:
         """Burns fuel."""
         stream = Stream(CashKind.FUEL, site_id=site.id, asset_id=self.id)
         ledger.earn(stream, own, -self.fuel_per_mwh * ledger.hours)

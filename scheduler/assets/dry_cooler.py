@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
 
@@ -30,6 +30,10 @@ class DryCooler:
         """Everything that is wrong with it."""
         yield from nonnegative(f"{path}.max_mw", self.max_mw)
 
+    def physics(self, problem: Problem) -> Self:
+        """Itself: what it can take is part of the rows of the site's heat."""
+        return self
+
     def declare(self, ledger: Ledger, site: Site) -> Vars:
         """Declares what it rejects, [T]."""
         rejected = ledger.variables(f"rejected[{self.id}]", ledger.intervals, upper=self.max_mw)
@@ -41,6 +45,9 @@ class DryCooler:
 
     def constrain(self, ledger: Ledger, site: Site, own: Vars) -> None:
         """Nothing of its own: the site's heat is closed for all of its assets together."""
+
+    def price(self, ledger: Ledger, site: Site, own: Vars) -> None:
+        """It costs nothing."""
 
     def extract(self, values: Values, own: Vars) -> DryCoolerPlan:
         """What it rejects."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, ClassVar, Self
+
+import numpy as np
 
 from scheduler.errors import Violation
 from scheduler.model.component import Obligation
@@ -12,7 +14,7 @@ from scheduler.plan import AssetPlan, Backing
 from scheduler.problem import Counts, Floats, Problem, Site, nonnegative
 
 if TYPE_CHECKING:
-    from scheduler.model.ledger import Ledger, Values, Vars
+    from scheduler.model.ledger import Ledger, Rows, Values, Vars
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,11 +31,15 @@ class FirmLoad:
         """Everything that is wrong with it."""
         yield from nonnegative(f"{path}.load_mw", self.load_mw)
 
+    def physics(self, problem: Problem) -> Self:
+        """Without the load."""
+        return replace(self, load_mw=np.zeros(problem.horizon.count))
+
     def declare(self, ledger: Ledger, site: Site) -> FirmLoadVars:
         """Declares what is served and what is not; injects the first."""
         own = FirmLoadVars(
             served_mw=ledger.variables(f"served[{self.id}]", ledger.intervals),
-            unserved_mw=ledger.variables(f"unserved[{self.id}]", ledger.intervals, where=self.load_mw > 0),
+            unserved_mw=ledger.variables(f"unserved[{self.id}]", ledger.intervals),
         )
         ledger.inject(site.id, 1.0, own.served_mw)
         ledger.may_miss(Obligation.FIRM_LOAD, own.unserved_mw)
@@ -42,7 +48,12 @@ class FirmLoad:
     def constrain(self, ledger: Ledger, site: Site, own: FirmLoadVars) -> None:
         """All of the load is served or missing."""
         terms = [(1.0, own.served_mw), (1.0, own.unserved_mw)]
-        ledger.rows(f"load[{self.id}]", terms, lower=self.load_mw, upper=self.load_mw)
+        own.rows.append(ledger.rows(f"load[{self.id}]", terms, lower=0.0, upper=0.0))
+
+    def price(self, ledger: Ledger, site: Site, own: FirmLoadVars) -> None:
+        """The load."""
+        ledger.bound(own.unserved_mw, upper=np.where(self.load_mw > 0, np.inf, 0.0))
+        ledger.sides(own.rows[0], lower=self.load_mw, upper=self.load_mw)
 
     def extract(self, values: Values, own: FirmLoadVars) -> FirmLoadPlan:
         """What is served."""
@@ -68,6 +79,7 @@ class FirmLoadVars:
 
     served_mw: Vars
     unserved_mw: Vars
+    rows: list[Rows] = field(default_factory=list)  # the one name of rows
 
 
 @dataclass(frozen=True, eq=False)

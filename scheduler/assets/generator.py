@@ -6,8 +6,8 @@ Unit commitment with starts and stops (Rajan and Takriti 2005).
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
 
@@ -20,7 +20,7 @@ from scheduler.plan import AssetPlan, Backing, CashKind, Stream
 from scheduler.problem import Counts, Direction, Floats, Problem, Site, finite, intervals_of, nonnegative
 
 if TYPE_CHECKING:
-    from scheduler.model.ledger import Ledger, Term, Values, Vars
+    from scheduler.model.ledger import Ledger, Rows, Term, Values, Vars
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,19 +71,15 @@ class Generator:
                     yield Violation(f"{path}.available_mw.values[{t}]", "locked", message)
         yield from prequalified_violations(path, self.prequalified, problem)
 
+    def physics(self, problem: Problem) -> Self:
+        """Without whether it runs at the start, and what fuel costs."""
+        nothing = np.zeros(problem.horizon.count)
+        return replace(self, fuel_per_mwh=nothing, initially_running=False, minutes_since_switch=0.0, start_cost=0.0)
+
     def declare(self, ledger: Ledger, site: Site) -> GeneratorVars:
         """Declares when it runs and what it makes; injects and claims."""
-        lock = min(self.initial_lock(ledger.problem.horizon.step_minutes), ledger.intervals)
-        locked = np.arange(ledger.intervals) < lock
         own = GeneratorVars(
-            running=ledger.variables(
-                f"running[{self.id}]",
-                ledger.intervals,
-                lower=(locked & self.initially_running).astype(float),
-                upper=1.0 - (locked & (not self.initially_running)),
-                integer=True,
-                coarse=True,
-            ),
+            running=ledger.variables(f"running[{self.id}]", ledger.intervals, upper=1, integer=True, coarse=True),
             start=ledger.variables(f"start[{self.id}]", ledger.intervals),
             stop=ledger.variables(f"stop[{self.id}]", ledger.intervals),
             output_mw=ledger.variables(f"output[{self.id}]", ledger.intervals),
@@ -97,12 +93,10 @@ class Generator:
         return self.max_mw - self.min_mw
 
     def constrain(self, ledger: Ledger, site: Site, own: GeneratorVars) -> None:
-        """Starts and stops, minimum run and rest, output with all that is held, fuel and starts."""
+        """Starts and stops, minimum run and rest, output with all that is held."""
         step, count = ledger.problem.horizon.step_minutes, ledger.intervals
-        before = np.zeros(count)
-        before[0] = float(self.initially_running)
         terms: list[Term] = [(1.0, own.running), (-1.0, shifted(own.running, 1)), (-1.0, own.start), (1.0, own.stop)]
-        ledger.rows(f"switch[{self.id}]", terms, lower=before, upper=before)
+        own.switch.append(ledger.rows(f"switch[{self.id}]", terms, lower=0.0, upper=0.0))
         run = max(1, intervals_of(self.min_run_minutes, step))
         rest = max(1, intervals_of(self.min_rest_minutes, step))
         ledger.rows(f"runs[{self.id}]", [(1.0, window(own.start, run)), (-1.0, own.running)], upper=0.0)
@@ -121,6 +115,15 @@ class Generator:
             upper=0.0,
         )
         limit_prequalified(ledger, self.id, self.prequalified, own.held)
+
+    def price(self, ledger: Ledger, site: Site, own: GeneratorVars) -> None:
+        """Whether it runs at the start and for how long it has to; fuel and starts."""
+        before = np.zeros(ledger.intervals)
+        before[0] = float(self.initially_running)
+        ledger.sides(own.switch[0], lower=before, upper=before)
+        locked = np.arange(ledger.intervals) < self.initial_lock(ledger.problem.horizon.step_minutes)
+        runs, rests = locked & self.initially_running, locked & (not self.initially_running)
+        ledger.bound(own.running, lower=runs, upper=1.0 - rests)
         self._earn(ledger, site, own)
 
     def _earn(self, ledger: Ledger, site: Site, own: GeneratorVars) -> None:
@@ -160,6 +163,7 @@ class GeneratorVars:
     stop: Vars
     output_mw: Vars
     held: list[Held]
+    switch: list[Rows] = field(default_factory=list)  # the one name of rows whose sides a day sets
 
 
 @dataclass(frozen=True, eq=False)

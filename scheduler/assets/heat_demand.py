@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
 
@@ -38,6 +38,10 @@ class HeatDemand:
                 message = f"is above the demand of {self.demand_mw[t]} MW: {self.least_mw[t]}"
                 yield Violation(f"{path}.least_mw.values[{t}]", "range", message)
 
+    def physics(self, problem: Problem) -> Self:
+        """Without the price of heat; what is demanded is part of the rows of the site's heat."""
+        return replace(self, price_per_mwh=np.zeros(problem.horizon.count))
+
     def declare(self, ledger: Ledger, site: Site) -> Vars:
         """Declares what is delivered, [T], and says what of it must be."""
         least_mw = np.zeros(ledger.intervals) if self.least_mw is None else self.least_mw
@@ -49,6 +53,9 @@ class HeatDemand:
         return delivered
 
     def constrain(self, ledger: Ledger, site: Site, own: Vars) -> None:
+        """Nothing of its own: the site's heat is closed for all of its assets together."""
+
+    def price(self, ledger: Ledger, site: Site, own: Vars) -> None:
         """Sells the heat."""
         stream = Stream(CashKind.HEAT, site_id=site.id, asset_id=self.id)
         ledger.earn(stream, own, self.price_per_mwh * ledger.hours)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from scheduler.plan import AssetPlan, Backing, CashKind, Stream
 from scheduler.problem import Counts, Floats, Problem, Site, finite, nonnegative
 
 if TYPE_CHECKING:
-    from scheduler.model.ledger import Ledger, Term, Values, Vars
+    from scheduler.model.ledger import Ledger, Rows, Term, Values, Vars
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +56,10 @@ class HeatStore:
         """Share of what is stored that is left after some hours."""
         return float((1 - self.loss_frac_per_hour) ** hours)
 
+    def physics(self, problem: Problem) -> Self:
+        """Without what is stored at the start."""
+        return replace(self, initial_mwh=0.0)
+
     def declare(self, ledger: Ledger, site: Site) -> HeatStoreVars:
         """Declares what it gives, what is stored, and what it would give more in a call of each length."""
         least_mwh = np.zeros(ledger.intervals)
@@ -78,16 +82,14 @@ class HeatStore:
         return own
 
     def constrain(self, ledger: Ledger, site: Site, own: HeatStoreVars) -> None:
-        """What is stored; power and energy for calls; the value of the end."""
+        """What is stored; power and energy for calls."""
         kept = self.kept(ledger.hours)
-        start = np.zeros(ledger.intervals)
-        start[0] = self.initial_mwh
         terms: list[Term] = [
             (1.0, own.stored_mwh),
             (-kept, shifted(own.stored_mwh, 1)),
             (ledger.hours, own.given_mw),
         ]
-        ledger.rows(f"heat_store[{self.id}]", terms, lower=kept * start, upper=kept * start)
+        own.rows["heat_store"] = ledger.rows(f"heat_store[{self.id}]", terms, lower=0.0, upper=0.0)
         lengths = holding_hours(ledger, site)
         for j, more_mw in enumerate(own.more_mw):
             name = f"stands_in_power[{self.id},{j}]"
@@ -97,8 +99,17 @@ class HeatStore:
             used: list[Term] = [(span, more_mw) for span, more_mw in zip(spans.tolist(), own.more_mw, strict=True)]
             left = self.kept(lengths[-1])
             for end, stored in (("start", shifted(own.stored_mwh, 1)), ("end", own.stored_mwh)):
-                known = left * start if end == "start" else np.zeros(ledger.intervals)
-                ledger.rows(f"stands_in_energy[{self.id},{end}]", [*used, (-left, stored)], upper=known)
+                terms = [*used, (-left, stored)]
+                own.rows[end] = ledger.rows(f"stands_in_energy[{self.id},{end}]", terms, upper=0.0)
+
+    def price(self, ledger: Ledger, site: Site, own: HeatStoreVars) -> None:
+        """What is stored at the start, and the value of the end."""
+        start = np.zeros(ledger.intervals)
+        start[0] = self.initial_mwh
+        left = self.kept(ledger.hours) * start
+        ledger.sides(own.rows["heat_store"], lower=left, upper=left)
+        if "start" in own.rows:
+            ledger.sides(own.rows["start"], upper=self.kept(holding_hours(ledger, site)[-1]) * start)
         if self.end_value_per_mwh:
             stream = Stream(CashKind.STORED, site_id=site.id, asset_id=self.id)
             last = np.zeros(ledger.intervals)
@@ -132,6 +143,7 @@ class HeatStoreVars:
     given_mw: Vars
     stored_mwh: Vars  # at the end of the interval
     more_mw: list[Vars]  # in a call, by position of its length
+    rows: dict[str, Rows] = field(default_factory=dict)  # whose sides a day sets
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,21 +1,26 @@
-"""Identical mining machines at one site: clustered unit commitment (formulation 3; Palmintier and Webster 2014)."""
+"""Identical mining machines at one site: clustered unit commitment (formulation 3; Palmintier and Webster 2014).
+
+Long because what is asked of a group when it is read stands beside what the model makes of it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
 
 from scheduler.assets.backing import (
     W_PER_MW,
     Backed,
+    Limit,
     declare_backing,
     earn_calls,
     extract_backing,
     limit_backing,
+    set_limits,
     wakes_per_mw,
 )
 from scheduler.assets.machine import (
@@ -32,7 +37,7 @@ from scheduler.plan import AssetPlan, Backing, CashKind, Stream
 from scheduler.problem import Counts, Floats, Mining, Problem, Site, intervals_of, unique_ids
 
 if TYPE_CHECKING:
-    from scheduler.model.ledger import Ledger, Term, Values, Vars
+    from scheduler.model.ledger import Ledger, Rows, Term, Values, Vars
 
 MOST_LUMPY_MACHINES = 60
 
@@ -224,6 +229,26 @@ class MinerGroup:
                 break
         return on_the_way
 
+    def physics(self, problem: Problem) -> Self:
+        """Without how many are available and where they are when the horizon starts.
+
+        Of those that are on their way then it matters when they settle; and whether any that rest in off, from where
+        they could back reserve, are ever not available.
+        """
+        backs_from_off = any(
+            mode.kind is ModeKind.OFF and not self.modes[target].resting
+            for (m, target), mode in ((ends, self.modes[ends[0]]) for ends in self.move_index)
+        )
+        limited = self.available_count is not None and bool((self.available_count < self.machine_count).any())
+        nobody = np.zeros(problem.horizon.count, dtype=np.int64)
+        return replace(
+            self,
+            available_count=nobody if limited and backs_from_off else None,
+            initial_cohorts=tuple(cohort for cohort in self.initial_cohorts if cohort.seconds_until_settled > 0),
+            starts_used_today_count=0,
+            mining_override=None,
+        )
+
     def declare(self, ledger: Ledger, site: Site) -> MinerGroupVars:
         """Declares counts, moves and backing; injects its power; claims reserve."""
         intervals, machines = ledger.intervals, self.machine_count
@@ -232,7 +257,6 @@ class MinerGroup:
             count=ledger.variables(
                 f"count[{self.id}]",
                 shape,
-                lower=self.least_count(intervals),
                 upper=machines,
                 integer=True,
                 coarse=self.is_lumpy,
@@ -272,43 +296,61 @@ class MinerGroup:
             ledger.machine_heat[site.id].append((mw * self.heat_frac, variables))
 
     def constrain(self, ledger: Ledger, site: Site, own: MinerGroupVars) -> None:
-        """Flow of machines between modes, locks, starts, backing, and what mining earns."""
-        self._balance(ledger, own)
-        self._lock(ledger, own)
-        self._limit_starts(ledger, own)
-        limit_backing(self, ledger, own.backed, own.count, own.move)
-        self._earn(ledger, site, own)
+        """Flow of machines between modes, locks, starts, backing."""
+        own.flow.extend(self._balance(ledger, own))
+        own.lock.extend(self._lock(ledger, own))
+        own.starts.extend(self._limit_starts(ledger, own))
+        own.limits.extend(limit_backing(self, ledger, own.backed, own.count, own.move))
 
-    def _balance(self, ledger: Ledger, own: MinerGroupVars) -> None:
-        """Machines in a mode = those of the interval before + moves in - moves out."""
+    def price(self, ledger: Ledger, site: Site, own: MinerGroupVars) -> None:
+        """Who is available and where machines start, as bounds and sides; what mining earns."""
+        least = self.least_count(ledger.intervals)
         for m, mode in enumerate(self.modes):
+            if mode.kind is ModeKind.OFF:
+                ledger.bound(own.count[m], lower=least[m])
             start = np.zeros(ledger.intervals)
             start[0] = sum(cohort.count for cohort in self.initial_cohorts if cohort.mode_id == mode.id)
+            ledger.sides(own.flow[m], lower=start, upper=start)
+            ledger.sides(own.lock[m], lower=self._locked_at_start(ledger, mode))
+        for day, rows in enumerate(own.starts):
+            assert self.daily_start_budget_count is not None
+            left = self.daily_start_budget_count - (self.starts_used_today_count if day == 0 else 0)
+            ledger.sides(rows, upper=float(left))
+        set_limits(self, ledger, own.limits)
+        self._earn(ledger, site, own)
+
+    def _balance(self, ledger: Ledger, own: MinerGroupVars) -> Iterator[Rows]:
+        """Machines in a mode = those of the interval before + moves in - moves out; before the first, at the start."""
+        for m, mode in enumerate(self.modes):
             terms: list[Term] = [(1.0, own.count[m]), (-1.0, shifted(own.count[m], 1))]
             for a, move in enumerate(self.moves):
                 if mode.id in (move.from_mode_id, move.to_mode_id):
                     terms.append((1.0 if mode.id == move.from_mode_id else -1.0, own.move[a]))
-            ledger.rows(f"flow[{self.id},{m}]", terms, lower=start, upper=start)
+            yield ledger.rows(f"flow[{self.id},{m}]", terms, lower=0.0, upper=0.0)
 
-    def _lock(self, ledger: Ledger, own: MinerGroupVars) -> None:
+    def _lock(self, ledger: Ledger, own: MinerGroupVars) -> Iterator[Rows]:
         """Entries whose lock still runs are still there (Rajan and Takriti 2005, per move).
 
         At least the interval of the move.
         """
-        step = ledger.problem.horizon.step_minutes
-        locks = self.locks(step)
+        locks = self.locks(ledger.problem.horizon.step_minutes)
         for m, mode in enumerate(self.modes):
-            locked = np.zeros(ledger.intervals)
-            for cohort in self.initial_cohorts:
-                if cohort.mode_id == mode.id:
-                    locked[: self.initial_lock(cohort, step)] += cohort.count
             terms: list[Term] = [(1.0, own.count[m])]
             for a, move in enumerate(self.moves):
                 if move.to_mode_id == mode.id:
                     terms.append((-1.0, window(own.move[a], locks[a])))
-            ledger.rows(f"lock[{self.id},{m}]", terms, lower=locked)
+            yield ledger.rows(f"lock[{self.id},{m}]", terms, lower=0.0)
 
-    def _limit_starts(self, ledger: Ledger, own: MinerGroupVars) -> None:
+    def _locked_at_start(self, ledger: Ledger, mode: Mode) -> Floats:
+        """[T] machines of the start state whose lock in a mode still runs."""
+        step = ledger.problem.horizon.step_minutes
+        locked = np.zeros(ledger.intervals)
+        for cohort in self.initial_cohorts:
+            if cohort.mode_id == mode.id:
+                locked[: self.initial_lock(cohort, step)] += cohort.count
+        return locked
+
+    def _limit_starts(self, ledger: Ledger, own: MinerGroupVars) -> Iterator[Rows]:
         """Moves from resting to mining per civil day, those of expected calls included."""
         if self.daily_start_budget_count is None:
             return
@@ -322,8 +364,7 @@ class MinerGroup:
                 wakes = wakes_per_mw(self, backed.option) * backed.option.demand.calls_per_hour * ledger.hours
                 if wakes.any():
                     terms += [((wakes * t.chance)[None, inside], mw[None, inside]) for t, mw in backed.held_mw]
-            left = self.daily_start_budget_count - (self.starts_used_today_count if day == 0 else 0)
-            ledger.rows(f"starts[{self.id},{day}]", terms, upper=float(left))
+            yield ledger.rows(f"starts[{self.id},{day}]", terms, upper=float(self.daily_start_budget_count))
 
     def _earn(self, ledger: Ledger, site: Site, own: MinerGroupVars) -> None:
         """Mining and wear as planned, and what expected calls change of them (formulation 7; facts E6)."""
@@ -388,6 +429,10 @@ class MinerGroupVars:
     count: Vars  # [modes, T]
     move: Vars  # [moves, T]
     backed: list[Backed] = field(default_factory=list)
+    flow: list[Rows] = field(default_factory=list)  # by mode
+    lock: list[Rows] = field(default_factory=list)  # by mode
+    starts: list[Rows] = field(default_factory=list)  # by civil day
+    limits: list[Limit] = field(default_factory=list)
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
 
@@ -37,15 +37,22 @@ class Renewable:
                 message = "belongs to power that can be curtailed, and this cannot"
                 yield Violation(f"{path}.curtailed_value_per_mwh", "curtailable", message)
 
+    def physics(self, problem: Problem) -> Self:
+        """Without what is available."""
+        return replace(self, available_mw=np.zeros(problem.horizon.count), curtailed_value_per_mwh=None)
+
     def declare(self, ledger: Ledger, site: Site) -> Vars:
         """Declares and injects what is made, [T]."""
-        least = 0.0 if self.curtailable else self.available_mw
-        made_mw = ledger.variables(f"made[{self.id}]", ledger.intervals, lower=least, upper=self.available_mw)
+        made_mw = ledger.variables(f"made[{self.id}]", ledger.intervals)
         ledger.inject(site.id, -1.0, made_mw)
         return made_mw
 
     def constrain(self, ledger: Ledger, site: Site, own: Vars) -> None:
-        """Books what is received for what is curtailed."""
+        """Nothing: bounds say all."""
+
+    def price(self, ledger: Ledger, site: Site, own: Vars) -> None:
+        """What is available, and what is received for what is curtailed of it."""
+        ledger.bound(own, lower=0.0 if self.curtailable else self.available_mw, upper=self.available_mw)
         if self.curtailed_value_per_mwh is not None:
             stream = Stream(CashKind.CURTAILMENT, site_id=site.id, asset_id=self.id)
             value = self.curtailed_value_per_mwh * ledger.hours

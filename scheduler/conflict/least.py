@@ -37,18 +37,18 @@ class Model:
 
     def columns(self, variables: Any) -> tuple[Counts, Counts]:
         """Of an array of variables [T]: the intervals that have one, and their columns."""
-        column_of = self.matrix.column_of
-        at = [(t, column_of[id(v)]) for t, v in enumerate(variables) if v is not None and id(v) in column_of]
-        pairs = np.array(at, dtype=np.int64).reshape(-1, 2)
-        return pairs[:, 0], pairs[:, 1]
+        columns = self.matrix.column_of[variables]
+        intervals = np.flatnonzero(columns >= 0)
+        return intervals, columns[intervals]
 
     def missing(self) -> dict[Key, Any]:
         """The variables of what is missing, by award and by firm load, [T] each."""
         awards = {
-            (market.id, *ids): variables
+            (market.id, block.id, award.id): self.made.markets[market.id].missing_mw[block.id, a]
             for market in self.made.problem.markets
             if isinstance(market, ReserveMarket)
-            for ids, variables in self.made.markets[market.id].missing_mw.items()
+            for block in market.blocks
+            for a, award in enumerate(block.awards)
         }
         loads = {
             key_of(site.id, asset.id): self.made.assets[asset.id].unserved_mw

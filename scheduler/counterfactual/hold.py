@@ -59,7 +59,7 @@ class _Known(Values):
 def plan_of(fleet: Fleet, dispatch: Dispatch) -> Plan:
     """The plan of a dispatch that holds no reserve, so that all awards are missing; without its money."""
     problem = fleet.problem
-    known = _Known(problem, {})
+    known = _Known(problem, np.zeros(1))
     plans = {
         group.id: group.extract(known, _vars(dispatch, g, len(group.modes), len(group.moves)))
         for g, group in enumerate(fleet.groups)
@@ -90,9 +90,9 @@ def _market_plan(problem: Problem, market: object, taken_mw: dict[str, Floats], 
         return market.extract(known, EnergyVars(bought_mw=together - fixed_mw))
     if isinstance(market, ReserveMarket):
         missing = {
-            (block.id, award.id): _inside(block, award.kw / KW_PER_MW, problem)
+            (block.id, a): _inside(block, award.kw / KW_PER_MW, problem)
             for block in market.blocks
-            for award in block.awards
+            for a, award in enumerate(block.awards)
         }
         return market.extract(known, ReserveVars(missing))
     raise CannotRunError(f"a market of type {type(market).__name__} is not known to simple rules")
@@ -178,7 +178,7 @@ def _won(problem: Problem, market: ReserveMarket) -> NDArray[np.bool_]:
 
 
 def _fix(matrix: Matrix, variables: Vars, figures: Counts | Floats, fixed: NDArray[np.bool_], x: Floats) -> None:
-    columns = np.array([matrix.column_of.get(id(variable), -1) for variable in variables.ravel()], dtype=np.int64)
+    columns = matrix.column_of[variables.ravel()]
     known = columns >= 0
     fixed[columns[known]] = True
     x[columns[known]] = figures.ravel()[known]

@@ -134,7 +134,7 @@ class _Around:
         """[columns] integers of groups of machines."""
         groups = {asset.id for asset in self._groups()}
         found = np.zeros(len(self._matrix.money), dtype=bool)
-        for bounds in self._matrix.ledger.bounds:
+        for bounds in self._matrix.ledger.structure.bounds:
             if bounds.owner[1] in groups:
                 found[self._matrix.columns(bounds.variables)] = bounds.integer
         return found
@@ -142,11 +142,9 @@ class _Around:
     def _bounded_by_limits(self) -> NDArray[np.int64]:
         """Columns of what is fed in and of the peak: their cost bounds them where the meter's limits do not."""
         found = [np.zeros(0, dtype=np.int64)]
-        for bounds in self._matrix.ledger.bounds:
-            if len(bounds.variables):
-                name = bounds.variables[0].parent_component().local_name
-                if name.startswith(("fed_in[", "peak[")):
-                    found.append(self._matrix.columns(bounds.variables))
+        for bounds in self._matrix.ledger.structure.bounds:
+            if bounds.name.startswith(("fed_in[", "peak[")):
+                found.append(self._matrix.columns(bounds.variables))
         return np.concatenate(found)
 
     def _groups(self) -> Iterator[MinerGroup]:
@@ -178,10 +176,10 @@ class _Around:
     def _rows_by_interval(self, name: str, variables: Sequence[Vars]) -> dict[int, int]:
         """Rows of that name by the interval of the variables that they hold. Raises SolverError where it is not one."""
         interval_of = {
-            self._matrix.column_of.get(id(variable), -1): t
+            column: t
             for some in variables
-            for t, variable in enumerate(some)
-            if variable is not None
+            for t, column in enumerate(self._matrix.column_of[some].tolist())
+            if column >= 0
         }
         found = {}
         for row in self._rows_named[name]:

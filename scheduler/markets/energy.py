@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from scheduler.problem import Floats, Problem, Stage, finite
 
 if TYPE_CHECKING:
     from scheduler.model.component import Demand
-    from scheduler.model.ledger import Ledger, Values, Vars
+    from scheduler.model.ledger import Ledger, Rows, Values, Vars
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,6 +92,20 @@ class EnergyMarket:
         """None: it buys energy, not reserve."""
         return ()
 
+    def physics(self, problem: Problem) -> Self:
+        """Without prices and position."""
+
+        def nothing(series: Floats | None) -> Floats | None:
+            return None if series is None else np.zeros(problem.horizon.count)
+
+        return replace(
+            self,
+            price_per_mwh=np.zeros(problem.horizon.count),
+            position_mw=nothing(self.position_mw),
+            long_price_per_mwh=nothing(self.long_price_per_mwh),
+            short_price_per_mwh=nothing(self.short_price_per_mwh),
+        )
+
     def declare(self, ledger: Ledger) -> EnergyVars:
         """Declares what is bought (open), or the deviation from the positions that it settles (none is open)."""
         peers = self._peers(ledger.problem)
@@ -108,33 +122,36 @@ class EnergyMarket:
         )
 
     def constrain(self, ledger: Ledger, own: EnergyVars) -> None:
-        """Ties the meters of its sites to positions, purchase and deviation, and pays for them (formulation 6)."""
+        """Ties the meters of its sites to positions, purchase and deviation (formulation 6)."""
+        meters = [(1.0, ledger.grid_mw[site.id]) for site in ledger.problem.sites_of(self)]
+        if own.bought_mw is not None:
+            terms = [*meters, (-1.0, own.bought_mw)]
+            own.rows.append(ledger.rows(f"position[{self.id}]", terms, lower=0.0, upper=0.0))
+        if own.short_mw is not None and own.long_mw is not None and own.is_short is not None:
+            most = self.max_deviation_mw or 0.0
+            terms = [*meters, (-1.0, own.short_mw), (1.0, own.long_mw)]
+            own.rows.append(ledger.rows(f"deviation[{self.id}]", terms, lower=0.0, upper=0.0))
+            # one way at a time: a short price below the long price would pay for doing both
+            ledger.rows(f"one_way_short[{self.id}]", [(1.0, own.short_mw), (-most, own.is_short)], upper=0.0)
+            ledger.rows(f"one_way_long[{self.id}]", [(1.0, own.long_mw), (most, own.is_short)], upper=most)
+
+    def price(self, ledger: Ledger, own: EnergyVars) -> None:
+        """Positions, and what energy costs: bought, or as a deviation (formulation 6)."""
         hours = ledger.hours
-        sites = ledger.problem.sites_of(self)
         peers = self._peers(ledger.problem)
         position_mw = sum((p.position_mw for p in peers if p.position_mw is not None), np.zeros(ledger.intervals))
-        meters = [(1.0, ledger.grid_mw[site.id]) for site in sites]
+        for rows in own.rows:
+            ledger.sides(rows, lower=position_mw, upper=position_mw)
         if self.stage is Stage.CLEARED and self.position_mw is not None:
             ledger.earn_constant(Stream(CashKind.ENERGY, self.id), -self.price_per_mwh * self.position_mw * hours)
         if own.bought_mw is not None:
-            ledger.rows(f"position[{self.id}]", [*meters, (-1.0, own.bought_mw)], lower=position_mw, upper=position_mw)
-            for site in sites:
+            for site in ledger.problem.sites_of(self):
                 stream = Stream(CashKind.ENERGY, self.id, site.id)
                 ledger.earn(stream, ledger.grid_mw[site.id], -self.price_per_mwh * hours)
             if position_mw.any():
                 ledger.earn_constant(Stream(CashKind.ENERGY, self.id), self.price_per_mwh * position_mw * hours)
-        if own.short_mw is not None and own.long_mw is not None and own.is_short is not None:
+        if own.short_mw is not None and own.long_mw is not None:
             assert self.short_price_per_mwh is not None and self.long_price_per_mwh is not None
-            most = self.max_deviation_mw or 0.0
-            ledger.rows(
-                f"deviation[{self.id}]",
-                [*meters, (-1.0, own.short_mw), (1.0, own.long_mw)],
-                lower=position_mw,
-                upper=position_mw,
-            )
-            # one way at a time: a short price below the long price would pay for doing both
-            ledger.rows(f"one_way_short[{self.id}]", [(1.0, own.short_mw), (-most, own.is_short)], upper=0.0)
-            ledger.rows(f"one_way_long[{self.id}]", [(1.0, own.long_mw), (most, own.is_short)], upper=most)
             stream = Stream(CashKind.DEVIATION, self.id)
             ledger.earn(stream, own.short_mw, -self.short_price_per_mwh * hours)
             ledger.earn(stream, own.long_mw, self.long_price_per_mwh * hours)
@@ -153,9 +170,10 @@ class EnergyMarket:
 
 @dataclass(frozen=True, eq=False)
 class EnergyVars:
-    """[T] each; None where the market has no such thing."""
+    """[T] each; None where the market has no such thing. Rows that a day's positions enter."""
 
     bought_mw: Vars | None = None
     short_mw: Vars | None = None
     long_mw: Vars | None = None
     is_short: Vars | None = None
+    rows: list[Rows] = field(default_factory=list)

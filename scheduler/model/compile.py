@@ -8,14 +8,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import numpy as np
-import pyomo.environ as pyo
-from numpy.typing import NDArray
-from pyomo.core.expr.numeric_expr import LinearExpression
-from pyomo.repn.plugins.standard_form import LinearStandardFormCompiler
+from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import csc_array, csr_array, vstack
 
 from scheduler.model.component import Obligation
-from scheduler.model.ledger import Ledger, Values, Vars
+from scheduler.model.ledger import Day, Ledger, Values, Vars
+from scheduler.model.structure import Skeleton
 from scheduler.problem import Floats
 
 
@@ -24,7 +22,7 @@ class Matrix:
     """row_lower <= matrix @ x <= row_upper, lower <= x <= upper, some of x whole; most money @ x + constant."""
 
     ledger: Ledger
-    column_of: dict[int, int]  # id of a variable -> column
+    column_of: NDArray[np.int64]  # [variables + 1] column of each variable, -1 of those that no row names, and of none
     matrix: csc_array  # [rows, columns]
     row_lower: Floats
     row_upper: Floats
@@ -76,7 +74,7 @@ class Matrix:
         position[columns] = np.arange(len(columns))
         return replace(
             self,
-            column_of={},
+            column_of=np.zeros(0, dtype=np.int64),
             row_names=(),
             matrix=matrix,
             row_lower=self.row_lower[kept],
@@ -94,12 +92,11 @@ class Matrix:
 
     def columns(self, variables: Vars) -> NDArray[np.int64]:
         """Columns of some variables, without those that no row names."""
-        return _together([_columns(self.column_of, variables)])
+        return _together([self.column_of[variables.ravel()]])
 
     def values(self, x: Floats) -> Values:
         """A solution by variable."""
-        listed = x.tolist()
-        return Values(self.ledger.problem, {variable: listed[column] for variable, column in self.column_of.items()})
+        return Values(self.ledger.problem, np.append(x, 0.0)[self.column_of])
 
 
 @contextmanager
@@ -115,88 +112,69 @@ def collector_paused() -> Iterator[None]:
 
 
 def compile_matrix(ledger: Ledger) -> Matrix:
-    """Compiles a complete ledger. Columns follow the order in which variables were declared."""
-    ordered = [variable for bounds in ledger.bounds for variable in bounds.variables]
-    if not hasattr(ledger.model, "nothing"):
-        ledger.model.nothing = pyo.Objective(expr=0.0)  # the compiler wants one; money travels beside the matrix
-    form = LinearStandardFormCompiler().write(ledger.model, mixed_form=True, column_order=ordered)
-    column_of = {id(variable): column for column, variable in enumerate(form.columns)}
-    count = len(form.columns)
-    lower, upper = np.zeros(count), np.zeros(count)
-    integer, coarse = np.zeros(count, dtype=bool), np.zeros(count, dtype=bool)
-    site, asset = np.full(count, -1, dtype=np.int64), np.full(count, -1, dtype=np.int64)
-    sites, assets = {"": -1}, {"": -1}
-    for bounds in ledger.bounds:
-        at = _columns(column_of, bounds.variables)
-        kept = at >= 0  # a variable that no row names does not matter
-        lower[at[kept]], upper[at[kept]] = bounds.lower[kept], bounds.upper[kept]
-        integer[at[kept]], coarse[at[kept]] = bounds.integer, bounds.coarse
-        site[at[kept]] = sites.setdefault(bounds.owner[0], len(sites) - 1)
-        asset[at[kept]] = assets.setdefault(bounds.owner[1], len(assets) - 1)
-    sense = np.array([row.bound_type for row in form.rows], dtype=np.int64)
-    money = np.zeros(count)
-    for earning in ledger.earnings:
-        at = _columns(column_of, earning.variables)
-        np.add.at(money, at[at >= 0], earning.coefficients[at >= 0])
-    shortfalls = tuple(
-        _together([_columns(column_of, missing) for missing in ledger.shortfalls_mw.get(obligation, ())])
-        for obligation in Obligation
-    )
-    offers = [_columns(column_of, offer.submitted) for offer in ledger.offers]
+    """The matrix of a complete ledger, with the bounds, sides and money of its day.
+
+    Columns follow the order in which variables were declared. What no day changes is compiled once and shared.
+    """
+    skeleton = ledger.structure.skeleton
+    lower, upper = skeleton.lower.copy(), skeleton.upper.copy()
+    for variables, least, most in ledger.day.bounds:
+        _put(lower, skeleton.column_of[variables], least)
+        _put(upper, skeleton.column_of[variables], most)
+    row_lower, row_upper = skeleton.row_lower.copy(), skeleton.row_upper.copy()
+    for rows, least, most in ledger.day.sides:
+        _put(row_lower, rows.numbers, least)
+        _put(row_upper, rows.numbers, most)
+    money = np.zeros(len(lower))
+    for earning in ledger.day.earnings:
+        at = skeleton.column_of[earning.variables]
+        np.add.at(money, at[at >= 0], earning.coefficients[at >= 0])  # a variable that no row names does not matter
+    shortfalls = []
+    for obligation in Obligation:
+        columns = _together([skeleton.column_of[missing] for missing in ledger.shortfalls_mw.get(obligation, ())])
+        shortfalls.append(columns[upper[columns] > 0])
     return Matrix(
         ledger,
-        column_of,
-        form.A,
-        np.where(sense <= 0, form.rhs, -np.inf),
-        np.where(sense >= 0, form.rhs, np.inf),
+        skeleton.column_of,
+        _with_factors(skeleton, ledger.day),
+        row_lower,
+        row_upper,
         lower,
         upper,
-        integer,
-        coarse,
-        shortfalls,
-        _together(offers),
+        skeleton.integer,
+        skeleton.coarse,
+        tuple(shortfalls),
+        _together([skeleton.column_of[offer.submitted] for offer in ledger.day.offers]),
         money,
-        float(sum(amount.sum() for amount in ledger.constants.values())),
-        site,
-        asset,
-        tuple(row.constraint.parent_component().local_name for row in form.rows),
+        float(sum(amount.sum() for amount in ledger.day.constants.values())),
+        skeleton.site,
+        skeleton.asset,
+        skeleton.row_names,
     )
 
 
-def model_with_money(ledger: Ledger) -> pyo.ConcreteModel:
-    """The Pyomo model that `compile_matrix` reads, with the bounds on its variables and all money as its objective.
+def _put(values: Floats, at: NDArray[np.int64], figures: ArrayLike | None) -> None:
+    """Sets values where there is a position for them."""
+    if figures is not None:
+        there = at >= 0
+        values[at[there]] = np.broadcast_to(np.asarray(figures, dtype=float), at.shape)[there]
 
-    For solvers other than ours: with them a test proves that matrix and costs were handed over as they stand here.
-    """
-    for bounds in ledger.bounds:
-        for variable, lower, upper in zip(bounds.variables, bounds.lower, bounds.upper, strict=True):
-            variable.setlb(float(lower) if np.isfinite(lower) else None)
-            variable.setub(float(upper) if np.isfinite(upper) else None)
-    terms = [
-        (float(money), variable)
-        for earning in ledger.earnings
-        for money, variable in zip(earning.coefficients, earning.variables, strict=True)
-        if variable is not None and money != 0.0
-    ]
-    if hasattr(ledger.model, "nothing"):
-        ledger.model.nothing.deactivate()
-    ledger.model.money = pyo.Objective(
-        expr=LinearExpression(
-            constant=float(sum(amount.sum() for amount in ledger.constants.values())),
-            linear_coefs=[money for money, _ in terms],
-            linear_vars=[variable for _, variable in terms],
-        ),
-        sense=pyo.maximize,
-    )
-    return ledger.model
+
+def _with_factors(skeleton: Skeleton, day: Day) -> csc_array:
+    """The matrix itself, or where a day brings other factors one that shares all but them."""
+    matrix = skeleton.matrix
+    if not day.factors:
+        return matrix
+    factors = matrix.data.copy()
+    for rows, variables, figures in day.factors:
+        columns = skeleton.column_of[variables]
+        there = (rows.numbers >= 0) & (columns >= 0)
+        at = skeleton.position(rows.numbers[there], columns[there])
+        factors[at] = np.broadcast_to(np.asarray(figures, dtype=float), variables.shape)[there]
+    return csc_array((factors, matrix.indices, matrix.indptr), shape=matrix.shape)
 
 
 def _together(columns: list[NDArray[np.int64]]) -> NDArray[np.int64]:
     """All columns that there are."""
     found = np.concatenate(columns) if columns else np.zeros(0, dtype=np.int64)
     return found[found >= 0]
-
-
-def _columns(column_of: dict[int, int], variables: NDArray[np.object_]) -> NDArray[np.int64]:
-    """Column of each variable, -1 where there is none."""
-    return np.array([column_of.get(id(v), -1) for v in variables.ravel()], dtype=np.int64)

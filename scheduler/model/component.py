@@ -1,6 +1,9 @@
-"""The contract of a component: declare its variables, then constrain them, then extract its part of the plan.
+"""The contract of a component: declare its variables, constrain them, price them, then extract its part of the plan.
 
 All components declare before any constrains, so their order never matters. They meet only in the ledger.
+
+What is declared and constrained is that of `physics`: the component without what changes from day to day. So it cannot
+depend on it, and is kept from one day to the next; `price` writes down the day (docs/decisions/0017).
 """
 
 from __future__ import annotations
@@ -8,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,6 +47,11 @@ class Tranche:
     chance: float
     active: NDArray[np.bool_]  # [T]
 
+    @property
+    def in_full(self) -> bool:
+        """Whether it is that of all with chance 1, awards among them."""
+        return self.key == ("", "")
+
 
 @dataclass(frozen=True, eq=False)
 class Demand:
@@ -56,7 +64,6 @@ class Demand:
     tranches: tuple[Tranche, ...]
     expected_frac: Floats  # [T]
     calls_per_hour: Floats  # [T]
-    price_per_mwh: Floats  # [T]
 
     @property
     def active(self) -> NDArray[np.bool_]:
@@ -78,11 +85,18 @@ class AssetComponent(Protocol):
     def violations(self, path: str, problem: Problem) -> Iterator[Violation]:
         """Everything that is wrong with it, with the path of each field."""
 
+    def physics(self, problem: Problem) -> Self:
+        """Itself without what changes from day to day: prices, states at the start, profiles. Also what kept rows are
+        known by."""
+
     def declare(self, ledger: Ledger, site: Site) -> Any:
         """Declares its variables, injects its power, claims reserve; what it returns comes back below as ``own``."""
 
     def constrain(self, ledger: Ledger, site: Site, own: Any) -> None:
-        """Adds its own rows and what it earns."""
+        """Adds its own rows."""
+
+    def price(self, ledger: Ledger, site: Site, own: Any) -> None:
+        """Says what the day brings: what it earns, and as bounds and sides what it found at the start."""
 
     def extract(self, values: Values, own: Any) -> AssetPlan:
         """Its part of the plan."""
@@ -115,11 +129,17 @@ class MarketComponent(Protocol):
     def demands(self, problem: Problem) -> tuple[Demand, ...]:
         """What it asks of the sites; empty for markets that need no backing."""
 
+    def physics(self, problem: Problem) -> Self:
+        """Itself without what changes from day to day: prices, positions, awards."""
+
     def declare(self, ledger: Ledger) -> Any:
         """Declares its variables; what it returns is handed back below as ``own``."""
 
     def constrain(self, ledger: Ledger, own: Any) -> None:
-        """Adds its rows on what the assets inject and claim, and what it earns."""
+        """Adds its rows on what the assets inject and claim."""
+
+    def price(self, ledger: Ledger, own: Any) -> None:
+        """Says what the day brings: what it earns, and as bounds and sides what is fixed."""
 
     def extract(self, values: Values, own: Any) -> MarketPlan:
         """Its part of the plan."""

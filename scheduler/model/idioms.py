@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from scheduler.model.ledger import Vars
+from scheduler.model.structure import NONE, Vars
 
 
 def shifted(variables: Vars, steps: int) -> Vars:
-    """[T] the variables of ``steps`` intervals earlier; None before the first."""
-    out = np.full(variables.shape, None, dtype=object)
+    """[T] the variables of ``steps`` intervals earlier; none before the first."""
+    out = np.full(variables.shape, NONE, dtype=np.int64)
     if steps < len(variables):
         out[steps:] = variables[: len(variables) - steps]
     return out

@@ -1,32 +1,29 @@
 """Where components meet: power injected at sites, MW claimed for reserve, money earned by named stream.
 
-A component sees its own variables and the ledger, nothing else. Variables travel as object arrays of Pyomo variables,
-shape [T] unless said, in which None stands for "no variable here": rows skip it, its value is zero.
+A component sees its own variables and the ledger, nothing else. Variables travel as arrays of their numbers, shape [T]
+unless said, in which `NONE` stands for "no variable here": rows skip it, its value is zero.
+
+What is declared and constrained is kept from day to day; what a day brings (money, bounds of variables, sides of rows)
+is written down anew for each, by `price` of every component (docs/decisions/0017).
 """
 
 from __future__ import annotations
 
+import copy
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
-import pyomo.environ as pyo
 from numpy.typing import ArrayLike, NDArray
-from pyomo.core.expr.numeric_expr import LinearExpression
 
-from scheduler.errors import SolverError
 from scheduler.model.component import Demand, Obligation, Tranche
 from scheduler.model.heat import HeatLoop
+from scheduler.model.structure import NONE, Owner, Rows, Structure, Term, Vars, demand_possible
 from scheduler.plan import Stream
 from scheduler.problem import Counts, Floats, Problem, Site
 
-Vars = NDArray[Any]
-Term = tuple[ArrayLike, Vars]
-"""Coefficients and variables, one per row; with two dimensions, several of both per row."""
-Owner = tuple[str, str]
-"""Site and asset that variables belong to; empty where it is a site's own, or of all sites."""
+__all__ = ["Claim", "Day", "Earning", "Ledger", "Offer", "Rows", "Term", "Values", "Vars"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,16 +61,16 @@ class Offer:
     terms_mw: tuple[tuple[float, Vars], ...]
 
 
-@dataclass(frozen=True, eq=False)
-class Bounds:
-    """Bounds and integrality of an array of variables, of its shape. Coarse: integers of which one unit matters."""
+@dataclass(eq=False)
+class Day:
+    """What a day brings to variables and rows that are there: money, bounds, sides, what may be offered."""
 
-    variables: Vars
-    lower: Floats
-    upper: Floats
-    integer: bool
-    coarse: bool
-    owner: Owner
+    earnings: list[Earning] = field(default_factory=list)
+    constants: dict[Stream, Floats] = field(default_factory=dict)
+    offers: list[Offer] = field(default_factory=list)
+    bounds: list[tuple[Vars, ArrayLike | None, ArrayLike | None]] = field(default_factory=list)
+    sides: list[tuple[Rows, ArrayLike | None, ArrayLike | None]] = field(default_factory=list)
+    factors: list[tuple[Rows, Vars, ArrayLike]] = field(default_factory=list)
 
 
 @dataclass
@@ -81,17 +78,14 @@ class Ledger:
     """Collects what components declare; ``constrain`` reads what others declared."""
 
     problem: Problem
-    model: pyo.ConcreteModel = field(default_factory=pyo.ConcreteModel)
-    bounds: list[Bounds] = field(default_factory=list)
+    structure: Structure = field(default_factory=Structure)
+    day: Day = field(default_factory=Day)
     grid_mw: dict[str, Vars] = field(default_factory=dict)
     injections: dict[str, list[Term]] = field(default_factory=lambda: defaultdict(list))
     machine_heat: dict[str, list[Term]] = field(default_factory=lambda: defaultdict(list))  # by site, MW
     heat: dict[str, HeatLoop] = field(default_factory=dict)
     claims: list[Claim] = field(default_factory=list)
-    earnings: list[Earning] = field(default_factory=list)
-    constants: dict[Stream, Floats] = field(default_factory=dict)
     shortfalls_mw: dict[Obligation, list[Vars]] = field(default_factory=lambda: defaultdict(list))
-    offers: list[Offer] = field(default_factory=list)
     owner: Owner = ("", "")  # of what is declared now
 
     def __post_init__(self) -> None:
@@ -100,6 +94,27 @@ class Ledger:
         self.demands: tuple[Demand, ...] = tuple(
             demand for market in self.problem.markets for demand in market.demands(self.problem)
         )
+
+    def for_day(self, problem: Problem) -> Ledger:
+        """The same variables and rows, for a problem whose day is not written down yet."""
+        other = copy.copy(self)
+        other.problem, other.day = problem, Day()
+        return other
+
+    @property
+    def earnings(self) -> list[Earning]:
+        """All money that depends on the plan."""
+        return self.day.earnings
+
+    @property
+    def constants(self) -> dict[Stream, Floats]:
+        """Money that does not, [T] by stream."""
+        return self.day.constants
+
+    @property
+    def offers(self) -> list[Offer]:
+        """What may be submitted."""
+        return self.day.offers
 
     def demands_at(self, site: Site) -> tuple[Demand, ...]:
         """What reserve markets ask of a site."""
@@ -125,53 +140,40 @@ class Ledger:
         coarse: bool = False,
         where: NDArray[np.bool_] | None = None,
     ) -> Vars:
-        """An array of variables; None where ``where`` is false. Bounds broadcast to the shape.
+        """An array of variables; `NONE` where ``where`` is false. Bounds broadcast to the shape.
 
         ``coarse``: integers of which one unit matters, such as offers; a strategy may decide them before the others.
         """
         chosen = np.ones(shape, dtype=bool) if where is None else np.broadcast_to(where, shape)
-        component = pyo.Var(range(int(chosen.sum())), domain=pyo.Integers if integer else pyo.Reals)
-        self.model.add_component(name, component)
-        out = np.full(chosen.shape, None, dtype=object)
-        out[chosen] = list(component.values())
-        self.bounds.append(
-            Bounds(
-                out[chosen],
-                np.broadcast_to(np.asarray(lower, dtype=float), chosen.shape)[chosen],
-                np.broadcast_to(np.asarray(upper, dtype=float), chosen.shape)[chosen],
-                integer,
-                coarse,
-                self.owner,
-            )
-        )
-        return out
+        return self.structure.add_variables(name, chosen, (lower, upper), (integer, coarse, self.owner))
 
     def rows(
         self, name: str, terms: Sequence[Term], *, lower: ArrayLike | None = None, upper: ArrayLike | None = None
-    ) -> None:
+    ) -> Rows:
         """One row for each position of the terms' first axis: lower <= sum of terms <= upper.
 
-        Rows without variables or bounds are dropped.
+        Rows without variables or sides are dropped.
         """
-        if not terms:
-            return
-        columns, factors = _side_by_side(terms)
-        count = len(columns)
-        low = _listed(lower, count)
-        high = _listed(upper, count)
-        bodies: list[tuple[Any, ...]] = []  # (body, value) or (least, body, most)
-        for r, (row, coefficients) in enumerate(zip(columns, factors, strict=True)):
-            kept = [(c, v) for c, v in zip(coefficients, row, strict=True) if v is not None and c != 0.0]
-            if low[r] is None and high[r] is None:
-                continue
-            if not kept:
-                if (low[r] or 0.0) > 0 or (high[r] or 0.0) < 0:
-                    raise SolverError(f"row {r} of {name} has no variable and can never hold")
-                continue
-            body = LinearExpression(linear_coefs=[c for c, _ in kept], linear_vars=[v for _, v in kept])
-            bodies.append((body, low[r]) if low[r] is not None and low[r] == high[r] else (low[r], body, high[r]))
-        component = pyo.Constraint(range(len(bodies)), rule=lambda _, i: bodies[i])
-        self.model.add_component(name, component)
+        return self.structure.add_rows(name, terms, lower, upper)
+
+    def bound(self, variables: Vars, *, lower: ArrayLike | None = None, upper: ArrayLike | None = None) -> None:
+        """What a day brings: other bounds of variables. None: as they were declared."""
+        self.day.bounds.append((variables, lower, upper))
+
+    def sides(self, rows: Rows, *, lower: ArrayLike | None = None, upper: ArrayLike | None = None) -> None:
+        """What a day brings: other sides of rows, [rows as declared]. None: as they were declared.
+
+        Raises SolverError for a row without variables that can never hold.
+        """
+        shape, nothing = rows.numbers.shape, rows.numbers == NONE
+        least = np.broadcast_to(np.asarray(-np.inf if lower is None else lower, dtype=float), shape)
+        most = np.broadcast_to(np.asarray(np.inf if upper is None else upper, dtype=float), shape)
+        demand_possible(rows, least, most, nothing)
+        self.day.sides.append((rows, lower, upper))
+
+    def factors(self, rows: Rows, variables: Vars, factors: ArrayLike) -> None:
+        """What a day brings: other factors, none of them 0, of variables that the rows name, one each."""
+        self.day.factors.append((rows, variables, factors))
 
     def inject(self, site_id: str, coefficients: ArrayLike, mw: Vars) -> None:
         """Adds power that a site takes (negative: makes)."""
@@ -210,48 +212,29 @@ class Ledger:
         hours: float,
     ) -> None:
         """Says what may be submitted for a block; one call for each bid."""
-        self.offers.append(Offer(market_id, block_id, price_per_mw_h, chance, hours, submitted, terms_mw))
+        self.day.offers.append(Offer(market_id, block_id, price_per_mw_h, chance, hours, submitted, terms_mw))
 
     def earn(self, stream: Stream, variables: Vars, coefficients: ArrayLike) -> None:
         """Books coefficient * variable to a stream in each interval. Prices stay data: a stream is one cost vector."""
         money = np.broadcast_to(np.asarray(coefficients, dtype=float), (self.intervals,))
         if money.any():
-            self.earnings.append(Earning(stream, variables, money))
+            self.day.earnings.append(Earning(stream, variables, money))
 
     def earn_constant(self, stream: Stream, amount: Floats) -> None:
         """Books money that does not depend on the plan."""
-        self.constants[stream] = self.constants.get(stream, np.zeros(self.intervals)) + amount
-
-
-def _side_by_side(terms: Sequence[Term]) -> tuple[list[list[Any]], list[list[float]]]:
-    variables = [v if v.ndim == 2 else v[:, None] for _, v in terms]
-    factors = []
-    for (coefficient, _), v in zip(terms, variables, strict=True):
-        c = np.asarray(coefficient, dtype=float)
-        factors.append(np.broadcast_to(c[:, None] if c.ndim == 1 else c, v.shape))
-    return np.hstack(variables).tolist(), np.hstack(factors).tolist()
-
-
-def _listed(bound: ArrayLike | None, count: int) -> list[float | None]:
-    if bound is None:
-        return [None] * count
-    return [
-        None if np.isinf(value) else value
-        for value in np.broadcast_to(np.asarray(bound, dtype=float), (count,)).tolist()
-    ]
+        self.day.constants[stream] = self.day.constants.get(stream, np.zeros(self.intervals)) + amount
 
 
 @dataclass(frozen=True, eq=False)
 class Values:
-    """A solution of a problem: the value of every variable."""
+    """A solution of a problem: the value of every variable, and 0 at the end for where there is none."""
 
     problem: Problem
-    of: dict[int, float]
+    of: Floats  # [variables + 1]
 
     def __call__(self, variables: Vars) -> Floats:
         """Values of an array of variables, of its shape; 0 where there is none."""
-        flat = [0.0 if v is None else self.of[id(v)] for v in variables.ravel()]
-        return np.array(flat, dtype=float).reshape(variables.shape)
+        return self.of[variables]
 
     def counts(self, variables: Vars) -> Counts:
         """The same as whole numbers."""

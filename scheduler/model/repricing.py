@@ -52,10 +52,9 @@ def parts_of_money(matrix: Matrix, part_of: Callable[[Stream], Key]) -> dict[Key
     for earning in ledger.earnings:
         key = part_of(earning.stream)
         costs = parts.setdefault(key, np.zeros(len(matrix.money)))
-        for variable, coefficient in zip(earning.variables, earning.coefficients, strict=True):
-            column = matrix.column_of.get(id(variable), -1)
-            if column >= 0:  # a variable that no row names does not matter
-                costs[column] += coefficient
+        columns = matrix.column_of[earning.variables]
+        there = columns >= 0  # a variable that no row names does not matter
+        np.add.at(costs, columns[there], earning.coefficients[there])
     for stream, amount in ledger.constants.items():
         key = part_of(stream)
         constants[key] = constants.get(key, 0.0) + float(amount.sum())

@@ -22,7 +22,7 @@ from scheduler.wire.problem import problem_to_pb
 from scheduler.wire.reader import Reader
 from scheduler.wire.sources import sources_of
 
-DISTRIBUTIONS = ("gridflex-scheduler", "pyomo", "highspy")
+DISTRIBUTIONS = ("gridflex-scheduler", "numpy", "highspy")
 
 
 def schedule_to_pb(

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from pyomo.repn.plugins.standard_form import LinearStandardFormCompiler
 from tiny_fixtures import NAMES, problem_of
 
 import scheduler
@@ -49,7 +48,6 @@ REDUNDANT = {
     "served:lower": "unserved: the least of it, whatever is taken",
     "move:upper": "lock: those who moved in are there",
     "short:upper": "one_way_short",
-    "steps:upper": "steps_if",
 }
 """Bounds that the rest of the model implies, and what implies them: they help the solver."""
 
@@ -93,8 +91,9 @@ def parts_of(family: str) -> list[str]:
     for name in NAMES:
         for own, bounds in named_bounds(case_of(name)):
             if own == family:
-                found |= {"lower"} if np.isfinite(bounds.lower).any() else set()
-                found |= {"upper"} if np.isfinite(bounds.upper).any() else set()
+                columns = case_of(name).matrix.columns(bounds.variables)
+                found |= {"lower"} if np.isfinite(case_of(name).matrix.lower[columns]).any() else set()
+                found |= {"upper"} if np.isfinite(case_of(name).matrix.upper[columns]).any() else set()
                 found |= {"integer"} if bounds.integer else set()
     return sorted(found)
 
@@ -161,14 +160,9 @@ class Case:
         """
         family, part = named.split(":")
         families = {"move", "count"} if named == "move:integer" else {family}
-        columns = [
-            self.matrix.column_of[id(variable)]
-            for name, bounds in named_bounds(self)
-            if name in families
-            for variable in bounds.variables
-            if id(variable) in self.matrix.column_of
-        ]
-        if not columns:
+        some = [bounds.variables for name, bounds in named_bounds(self) if name in families]
+        columns = np.concatenate([self.matrix.columns(variables) for variables in some]) if some else np.zeros(0)
+        if not len(columns):
             return None
         changed = getattr(self.matrix, part).copy()
         changed[columns] = {"lower": -np.inf, "upper": np.inf, "integer": False}[part]
@@ -179,9 +173,7 @@ class Case:
 def case_of(name: str) -> Case:
     made = build(problem_of(name))
     matrix = compile_matrix(made.ledger)
-    ordered = [variable for bounds in made.ledger.bounds for variable in bounds.variables]
-    form = LinearStandardFormCompiler().write(made.ledger.model, mixed_form=True, column_order=ordered)
-    families = np.array([row.constraint.parent_component().local_name.split("[")[0] for row in form.rows])
+    families = np.array([name.split("[")[0] for name in matrix.row_names])
     assert len(families) == matrix.matrix.shape[0]
     return Case(made, matrix, families)
 
@@ -194,9 +186,9 @@ def whole(name: str) -> Outcome:
 
 
 def named_bounds(case: Case) -> Iterator[tuple[str, object]]:
-    for bounds in case.made.ledger.bounds:
+    for bounds in case.made.ledger.structure.bounds:
         if bounds.variables.size:
-            yield bounds.variables.flat[0].parent_component().local_name.split("[")[0], bounds
+            yield bounds.name.split("[")[0], bounds
 
 
 # ---- tests ---------------------------------------------------------------------------------------------------------

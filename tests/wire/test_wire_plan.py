@@ -326,7 +326,7 @@ def test_answer_with_a_plan():
     problem_bytes = rich_request_pb().problem.SerializeToString(deterministic=True)
     assert pb.problem_digest == hashlib.sha256(problem_bytes).hexdigest()
     versions = {version.name: version.version for version in pb.versions}
-    assert versions.keys() == {"gridflex-scheduler", "pyomo", "highspy", "python"}
+    assert versions.keys() == {"gridflex-scheduler", "numpy", "highspy", "python"}
     assert versions["python"] == platform.python_version()
     assert versions["highspy"] == metadata.version("highspy")
     assert solve_from_pb(pb.solve) == SOLVE
