@@ -40,8 +40,9 @@ def make_schedule(problem: Problem, options: SolveOptions | None = None, progres
     """
     from scheduler.ladder import with_ladders
     from scheduler.model.bid_prices import lowest_prices, with_lowest_prices
-    from scheduler.model.build import build, extract
+    from scheduler.model.build import extract
     from scheduler.model.compile import collector_paused, compile_matrix
+    from scheduler.model.kept import KEPT
     from scheduler.model.strategy.fast import fast
     from scheduler.model.strategy.plain import plain
     from scheduler.model.strategy.search import search
@@ -55,7 +56,7 @@ def make_schedule(problem: Problem, options: SolveOptions | None = None, progres
         raise InvalidRequestError(violations)
     tell("build", None)
     with collector_paused():
-        made = build(problem)
+        made = KEPT.build(problem)
         matrix = compile_matrix(made.ledger)
     tell("solve", None)
 

@@ -157,7 +157,8 @@ def _put(values: Floats, at: NDArray[np.int64], figures: ArrayLike | None) -> No
     """Sets values where there is a position for them."""
     if figures is not None:
         there = at >= 0
-        values[at[there]] = np.broadcast_to(np.asarray(figures, dtype=float), at.shape)[there]
+        listed = np.asarray(figures, dtype=float)
+        values[at[there]] = listed[there] if listed.ndim else listed
 
 
 def _with_factors(skeleton: Skeleton, day: Day) -> csc_array:
@@ -170,7 +171,8 @@ def _with_factors(skeleton: Skeleton, day: Day) -> csc_array:
         columns = skeleton.column_of[variables]
         there = (rows.numbers >= 0) & (columns >= 0)
         at = skeleton.position(rows.numbers[there], columns[there])
-        factors[at] = np.broadcast_to(np.asarray(figures, dtype=float), variables.shape)[there]
+        listed = np.asarray(figures, dtype=float)
+        factors[at] = listed[there] if listed.ndim else listed
     return csc_array((factors, matrix.indices, matrix.indptr), shape=matrix.shape)
 
 

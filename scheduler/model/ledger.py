@@ -165,10 +165,7 @@ class Ledger:
 
         Raises SolverError for a row without variables that can never hold.
         """
-        shape, nothing = rows.numbers.shape, rows.numbers == NONE
-        least = np.broadcast_to(np.asarray(-np.inf if lower is None else lower, dtype=float), shape)
-        most = np.broadcast_to(np.asarray(np.inf if upper is None else upper, dtype=float), shape)
-        demand_possible(rows, least, most, nothing)
+        demand_possible(rows, rows.numbers == NONE, lower, upper)
         self.day.sides.append((rows, lower, upper))
 
     def factors(self, rows: Rows, variables: Vars, factors: ArrayLike) -> None:
@@ -216,8 +213,10 @@ class Ledger:
 
     def earn(self, stream: Stream, variables: Vars, coefficients: ArrayLike) -> None:
         """Books coefficient * variable to a stream in each interval. Prices stay data: a stream is one cost vector."""
-        money = np.broadcast_to(np.asarray(coefficients, dtype=float), (self.intervals,))
+        money = np.asarray(coefficients, dtype=float)
         if money.any():
+            if money.ndim == 0:
+                money = np.full(self.intervals, money)  # several times as fast as broadcasting, and it is asked often
             self.day.earnings.append(Earning(stream, variables, money))
 
     def earn_constant(self, stream: Stream, amount: Floats) -> None:

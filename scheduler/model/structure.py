@@ -94,8 +94,9 @@ class Skeleton:
     @property
     def size_bytes(self) -> int:
         """Memory of its arrays."""
-        arrays = (self.column_of, self.matrix.data, self.matrix.indices, self.matrix.indptr, self.row_lower)
-        return sum(array.nbytes for array in arrays) + 8 * len(self.row_names) + 34 * len(self.lower)
+        arrays = [value for value in vars(self).values() if isinstance(value, np.ndarray)]
+        arrays += [self.matrix.data, self.matrix.indices, self.matrix.indptr]
+        return sum(array.nbytes for array in arrays) + 8 * len(self.row_names)
 
 
 @dataclass
@@ -107,6 +108,11 @@ class Structure:
     _entries: list[_Entries] = field(default_factory=list)
     _variables_count: int = 0
     _rows_count: int = 0
+
+    @property
+    def size_bytes(self) -> int:
+        """Memory of a closed structure with its matrix, about: numbers of variables are kept where they are used."""
+        return self.skeleton.size_bytes + 4 * 8 * self._variables_count
 
     def add_variables(
         self, name: str, chosen: NDArray[np.bool_], sides: tuple[ArrayLike, ArrayLike], kind: tuple[bool, bool, Owner]
@@ -136,7 +142,7 @@ class Structure:
         numbers[kept] = np.arange(self._rows_count, self._rows_count + int(kept.sum()))
         self._rows_count += int(kept.sum())
         rows = Rows(name, numbers)
-        demand_possible(rows, least, most, ~used.any(axis=1))
+        demand_possible(rows, ~used.any(axis=1), lower, upper)
         used &= kept[:, None]
         at, position = np.nonzero(used)
         self._entries.append(
@@ -193,9 +199,12 @@ class Structure:
         return skeleton
 
 
-def demand_possible(rows: Rows, lower: Floats, upper: Floats, nothing: NDArray[np.bool_]) -> None:
+def demand_possible(rows: Rows, nothing: NDArray[np.bool_], lower: ArrayLike | None, upper: ArrayLike | None) -> None:
     """Raises SolverError where a row that is ``nothing`` but zero cannot lie between its sides."""
-    impossible = nothing & ((lower > 0) | (upper < 0))
+    if not nothing.any():
+        return
+    too_high, too_low = np.greater(0.0 if lower is None else lower, 0), np.less(0.0 if upper is None else upper, 0)
+    impossible = nothing & (too_high | too_low)
     if impossible.any():
         raise SolverError(f"row {int(np.argmax(impossible))} of {rows.name} has no variable and can never hold")
 

@@ -109,7 +109,7 @@ class WorkerPool:
         try:
             if self._closed:
                 raise ClosedError("the server is ending")
-            worker = self._idle.pop()
+            worker = self._idle.pop()  # the last one that worked: it may know the fleet (scheduler.model.kept)
             if not worker.alive:
                 worker = self._replaced(worker)
             try:

@@ -74,6 +74,12 @@ def test_a_worker_that_is_killed_costs_one_call(call):
     assert call(b"sleep 0", timeout=20) == b""
 
 
+def test_who_calls_again_meets_the_worker_that_knows_the_fleet():
+    with running(target=TARGET, workers_count=3) as found, grpc.insecure_channel(found.address) as channel:
+        call = channel.unary_unary(SCHEDULE)
+        assert len({call(b"pid", timeout=20) for _ in range(5)}) == 1
+
+
 @pytest.mark.parametrize("what", [b"raise", b"unsound"])
 def test_faults_of_ours_are_logged_and_not_told(call, caplog, what):
     with refused(grpc.StatusCode.INTERNAL) as caught:
