@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from scheduler.model.component import Demand, Obligation, Tranche
 from scheduler.model.heat import HeatLoop
-from scheduler.model.structure import NONE, Owner, Rows, Structure, Term, Vars, demand_possible
+from scheduler.model.structure import NONE, Bounds, Owner, Rows, Structure, Term, Vars, demand_possible
 from scheduler.plan import Stream
 from scheduler.problem import Counts, Floats, Problem, Site
 
@@ -100,6 +100,11 @@ class Ledger:
         other = copy.copy(self)
         other.problem, other.day = problem, Day()
         return other
+
+    @property
+    def bounds(self) -> list[Bounds]:
+        """All variables as they were declared: names, bounds before any day, whose they are."""
+        return self.structure.bounds
 
     @property
     def earnings(self) -> list[Earning]:

@@ -186,7 +186,7 @@ def whole(name: str) -> Outcome:
 
 
 def named_bounds(case: Case) -> Iterator[tuple[str, object]]:
-    for bounds in case.made.ledger.structure.bounds:
+    for bounds in case.made.ledger.bounds:
         if bounds.variables.size:
             yield bounds.name.split("[")[0], bounds
 
