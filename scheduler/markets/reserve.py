@@ -257,7 +257,9 @@ class ReserveMarket:
         if steps < 0:
             return None
         name = f"{self.id},{block.id},{bid.id}"
-        even = self.product.smallest_bid_kw == self.product.step_kw and not bid.indivisible and not _is_chosen(block, bid)
+        even = (
+            self.product.smallest_bid_kw == self.product.step_kw and not bid.indivisible and not _is_chosen(block, bid)
+        )
         most = 1 + steps if even else 1  # in even steps from nothing one whole number says all
         submitted = ledger.variables(f"submitted[{name}]", 1, upper=most, integer=True, coarse=True)
         terms: list[tuple[float, Vars]] = [(least_kw / KW_PER_MW, submitted)]

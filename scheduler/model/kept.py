@@ -126,7 +126,7 @@ def _walk(value: Any, horizon: Horizon) -> Iterator[str | bytes]:
         for key, item in value.items():
             yield from _walk(key, horizon)
             yield from _walk(item, horizon)
-    elif is_dataclass(value):
+    elif is_dataclass(value) and not isinstance(value, type):
         yield f"c{type(value).__name__}:"
         for item in _values_of(type(value))(value):
             yield from _walk(item, horizon)

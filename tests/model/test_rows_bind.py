@@ -48,6 +48,7 @@ REDUNDANT = {
     "served:lower": "unserved: the least of it, whatever is taken",
     "move:upper": "lock: those who moved in are there",
     "short:upper": "one_way_short",
+    "steps:upper": "steps_if, unless awards leave room for the smallest bid alone",
 }
 """Bounds that the rest of the model implies, and what implies them: they help the solver."""
 
