@@ -51,9 +51,9 @@ def money_with(problem, x):
     matrix = compile_matrix(build(problem).ledger).without_shortfall()
     groups = {asset.id for site in problem.sites for asset in site.assets if asset.kind == "miner_group"}
     fixed = matrix.integer.copy()
-    for bounds in matrix.ledger.bounds:
-        if bounds.owner[1] in groups:
-            fixed[matrix.columns(bounds.variables)] = False
+    for declared in matrix.ledger.declared:
+        if declared.owner[1] in groups:
+            fixed[matrix.columns(declared.variables)] = False
     lower, upper = matrix.lower.copy(), matrix.upper.copy()
     lower[fixed] = upper[fixed] = np.rint(x[fixed])
     solver = Solver(replace(matrix, lower=lower, upper=upper), relaxed=True)

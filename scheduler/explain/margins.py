@@ -134,17 +134,17 @@ class _Around:
         """[columns] integers of groups of machines."""
         groups = {asset.id for asset in self._groups()}
         found = np.zeros(len(self._matrix.money), dtype=bool)
-        for bounds in self._matrix.ledger.bounds:
-            if bounds.owner[1] in groups:
-                found[self._matrix.columns(bounds.variables)] = bounds.integer
+        for declared in self._matrix.ledger.declared:
+            if declared.owner[1] in groups:
+                found[self._matrix.columns(declared.variables)] = declared.integer
         return found
 
     def _bounded_by_limits(self) -> NDArray[np.int64]:
         """Columns of what is fed in and of the peak: their cost bounds them where the meter's limits do not."""
         found = [np.zeros(0, dtype=np.int64)]
-        for bounds in self._matrix.ledger.bounds:
-            if bounds.name.startswith(("fed_in[", "peak[")):
-                found.append(self._matrix.columns(bounds.variables))
+        for declared in self._matrix.ledger.declared:
+            if declared.name.startswith(("fed_in[", "peak[")):
+                found.append(self._matrix.columns(declared.variables))
         return np.concatenate(found)
 
     def _groups(self) -> Iterator[MinerGroup]:

@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from scheduler.model.component import Demand, Obligation, Tranche
 from scheduler.model.heat import HeatLoop
-from scheduler.model.structure import NONE, Bounds, Owner, Rows, Structure, Term, Vars, demand_possible
+from scheduler.model.structure import NONE, Declared, Owner, Rows, Structure, Term, Vars, demand_possible
 from scheduler.plan import Stream
 from scheduler.problem import Counts, Floats, Problem, Site
 
@@ -102,9 +102,9 @@ class Ledger:
         return other
 
     @property
-    def bounds(self) -> list[Bounds]:
-        """All variables as they were declared: names, bounds before any day, whose they are."""
-        return self.structure.bounds
+    def declared(self) -> list[Declared]:
+        """All variables: names, whether whole, whose."""
+        return self.structure.declared
 
     @property
     def earnings(self) -> list[Earning]:

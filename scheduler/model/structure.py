@@ -31,16 +31,20 @@ Entry = NDArray[np.int32]
 
 
 @dataclass(frozen=True, eq=False)
-class Bounds:
-    """Bounds and integrality of an array of variables. Coarse: integers of which one unit matters."""
+class Declared:
+    """An array of variables, numbered without gaps. Coarse: integers of which one unit matters."""
 
     name: str
-    variables: Vars  # in the order of declaration, without gaps
-    lower: Floats
-    upper: Floats
+    first: int
+    count: int
     integer: bool
     coarse: bool
     owner: Owner
+
+    @property
+    def variables(self) -> Vars:
+        """Their numbers."""
+        return np.arange(self.first, self.first + self.count)
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,17 +55,18 @@ class Rows:
     numbers: NDArray[np.int64]
 
 
-@dataclass(frozen=True, eq=False)
-class _Entries:
-    """What rows of one name hold, row by row: lower <= sum of factors * variables <= upper."""
+@dataclass(eq=False)
+class _Parts:
+    """What the matrix is made of, piece by piece: given up as it is joined, for there may be gigabytes of it."""
 
-    name: str
-    count: int
-    rows: Entry  # [entries] numbers of rows
-    variables: Entry
-    factors: Floats
-    lower: Floats  # [rows]
-    upper: Floats
+    lower: list[Floats] = field(default_factory=list)  # [variables]
+    upper: list[Floats] = field(default_factory=list)
+    row_names: list[tuple[str, int]] = field(default_factory=list)  # and how many rows have it
+    row_lower: list[Floats] = field(default_factory=list)  # [rows]
+    row_upper: list[Floats] = field(default_factory=list)
+    rows: list[Entry] = field(default_factory=list)  # [entries] row, variable and factor
+    variables: list[Entry] = field(default_factory=list)
+    factors: list[Floats] = field(default_factory=list)
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,16 +108,16 @@ class Skeleton:
 class Structure:
     """Collects variables and rows until it is closed; a matrix from then on."""
 
-    bounds: list[Bounds] = field(default_factory=list)
+    declared: list[Declared] = field(default_factory=list)
     closed: bool = False
-    _entries: list[_Entries] = field(default_factory=list)
+    _parts: _Parts = field(default_factory=_Parts)
     _variables_count: int = 0
     _rows_count: int = 0
 
     @property
     def size_bytes(self) -> int:
         """Memory of a closed structure with its matrix, about: numbers of variables are kept where they are used."""
-        return self.skeleton.size_bytes + 4 * 8 * self._variables_count
+        return self.skeleton.size_bytes + 8 * self._variables_count
 
     def add_variables(
         self, name: str, chosen: NDArray[np.bool_], sides: tuple[ArrayLike, ArrayLike], kind: tuple[bool, bool, Owner]
@@ -121,10 +126,12 @@ class Structure:
         self._demand_open(name)
         count = int(chosen.sum())
         out = np.full(chosen.shape, NONE, dtype=np.int64)
-        out[chosen] = np.arange(self._variables_count, self._variables_count + count)
+        declared = Declared(name, self._variables_count, count, *kind)
+        out[chosen] = declared.variables
+        self.declared.append(declared)
         self._variables_count += count
-        lower, upper = (np.broadcast_to(np.asarray(side, dtype=float), chosen.shape)[chosen] for side in sides)
-        self.bounds.append(Bounds(name, out[chosen], lower, upper, *kind))
+        for side, part in zip(sides, (self._parts.lower, self._parts.upper), strict=True):
+            part.append(np.broadcast_to(np.asarray(side, dtype=float), chosen.shape)[chosen])
         return out
 
     def add_rows(self, name: str, terms: Sequence[Term], lower: ArrayLike | None, upper: ArrayLike | None) -> Rows:
@@ -144,18 +151,13 @@ class Structure:
         rows = Rows(name, numbers)
         demand_possible(rows, ~used.any(axis=1), lower, upper)
         used &= kept[:, None]
-        at, position = np.nonzero(used)
-        self._entries.append(
-            _Entries(
-                name,
-                int(kept.sum()),
-                numbers[at].astype(np.int32),
-                variables[at, position].astype(np.int32),
-                factors[at, position],
-                least[kept],
-                most[kept],
-            )
-        )
+        parts = self._parts
+        parts.row_names.append((name, int(kept.sum())))
+        parts.row_lower.append(least[kept])
+        parts.row_upper.append(most[kept])
+        parts.rows.append(np.broadcast_to(numbers[:, None], used.shape)[used].astype(np.int32))
+        parts.variables.append(variables[used].astype(np.int32))
+        parts.factors.append(factors[used])
         return rows
 
     def _demand_open(self, name: str) -> None:
@@ -167,36 +169,36 @@ class Structure:
         """The matrix of a structure that is closed."""
         if not self.closed:
             raise SolverError("the structure is not closed yet")
-        rows = _joined([entries.rows for entries in self._entries], np.int32)
-        variables = _joined([entries.variables for entries in self._entries], np.int32)
-        factors = _joined([entries.factors for entries in self._entries], np.float64)
+        parts = self._parts
+        variables = _joined(parts.variables, np.int32)
         named = np.zeros(self._variables_count + 1, dtype=bool)
         named[variables] = True
         column_of = np.where(named, np.cumsum(named) - 1, NONE)
         kept = named[:-1]
-        shape = (self._rows_count, int(kept.sum()))
-        matrix = csc_array(coo_array((factors, (rows, column_of[variables].astype(np.int32))), shape=shape))
-        matrix.sort_indices()
-        count = [len(bounds.variables) for bounds in self.bounds]
+        count = [declared.count for declared in self.declared]
         sites, assets = {"": -1}, {"": -1}
-        site = [sites.setdefault(bounds.owner[0], len(sites) - 1) for bounds in self.bounds]
-        asset = [assets.setdefault(bounds.owner[1], len(assets) - 1) for bounds in self.bounds]
-        names = tuple(entries.name for entries in self._entries for _ in range(entries.count))
-        skeleton = Skeleton(
+        site = [sites.setdefault(declared.owner[0], len(sites) - 1) for declared in self.declared]
+        asset = [assets.setdefault(declared.owner[1], len(assets) - 1) for declared in self.declared]
+        return Skeleton(
             column_of,
-            matrix,
-            _joined([entries.lower for entries in self._entries], np.float64),
-            _joined([entries.upper for entries in self._entries], np.float64),
-            _joined([bounds.lower for bounds in self.bounds], np.float64)[kept],
-            _joined([bounds.upper for bounds in self.bounds], np.float64)[kept],
-            np.repeat(np.array([bounds.integer for bounds in self.bounds], dtype=bool), count)[kept],
-            np.repeat(np.array([bounds.coarse for bounds in self.bounds], dtype=bool), count)[kept],
+            self._matrix(column_of.astype(np.int32)[variables], int(kept.sum())),
+            _joined(parts.row_lower, np.float64),
+            _joined(parts.row_upper, np.float64),
+            _joined(parts.lower, np.float64)[kept],
+            _joined(parts.upper, np.float64)[kept],
+            np.repeat(np.array([declared.integer for declared in self.declared], dtype=bool), count)[kept],
+            np.repeat(np.array([declared.coarse for declared in self.declared], dtype=bool), count)[kept],
             np.repeat(np.array(site, dtype=np.int64), count)[kept],
             np.repeat(np.array(asset, dtype=np.int64), count)[kept],
-            names,
+            tuple(name for name, rows_count in parts.row_names for _ in range(rows_count)),
         )
-        self._entries.clear()  # the matrix holds them
-        return skeleton
+
+    def _matrix(self, columns: Entry, columns_count: int) -> csc_array:
+        """[rows, columns] of the entries in ``columns``; gives up their parts."""
+        rows, factors = _joined(self._parts.rows, np.int32), _joined(self._parts.factors, np.float64)
+        matrix = csc_array(coo_array((factors, (rows, columns)), shape=(self._rows_count, columns_count)))
+        matrix.sort_indices()
+        return matrix
 
 
 def demand_possible(rows: Rows, nothing: NDArray[np.bool_], lower: ArrayLike | None, upper: ArrayLike | None) -> None:
@@ -221,5 +223,8 @@ def _side_by_side(terms: Sequence[Term]) -> tuple[Vars, Floats]:
     return np.hstack(variables), factors
 
 
-def _joined(parts: Sequence[NDArray[Any]], kind: type) -> NDArray[Any]:
-    return np.concatenate(parts) if parts else np.zeros(0, dtype=kind)
+def _joined(parts: list[NDArray[Any]], kind: type) -> NDArray[Any]:
+    """All parts as one array; the list is empty then."""
+    whole = np.concatenate(parts) if parts else np.zeros(0, dtype=kind)
+    parts.clear()
+    return whole

@@ -90,12 +90,12 @@ def parts_of(family: str) -> list[str]:
     """The finite bounds and the integrality of a family of variables in the fixtures: lower, upper, integer."""
     found: set[str] = set()
     for name in NAMES:
-        for own, bounds in named_bounds(case_of(name)):
+        for own, declared in named_bounds(case_of(name)):
             if own == family:
-                columns = case_of(name).matrix.columns(bounds.variables)
+                columns = case_of(name).matrix.columns(declared.variables)
                 found |= {"lower"} if np.isfinite(case_of(name).matrix.lower[columns]).any() else set()
                 found |= {"upper"} if np.isfinite(case_of(name).matrix.upper[columns]).any() else set()
-                found |= {"integer"} if bounds.integer else set()
+                found |= {"integer"} if declared.integer else set()
     return sorted(found)
 
 
@@ -161,7 +161,7 @@ class Case:
         """
         family, part = named.split(":")
         families = {"move", "count"} if named == "move:integer" else {family}
-        some = [bounds.variables for name, bounds in named_bounds(self) if name in families]
+        some = [declared.variables for name, declared in named_bounds(self) if name in families]
         columns = np.concatenate([self.matrix.columns(variables) for variables in some]) if some else np.zeros(0)
         if not len(columns):
             return None
@@ -187,9 +187,9 @@ def whole(name: str) -> Outcome:
 
 
 def named_bounds(case: Case) -> Iterator[tuple[str, object]]:
-    for bounds in case.made.ledger.bounds:
-        if bounds.variables.size:
-            yield bounds.name.split("[")[0], bounds
+    for declared in case.made.ledger.declared:
+        if declared.variables.size:
+            yield declared.name.split("[")[0], declared
 
 
 # ---- tests ---------------------------------------------------------------------------------------------------------
