@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from zoneinfo import ZoneInfo
 
-from bench.run import Figure, Patience, median, versions
+from bench.figures import Figure, Patience, timed, versions
 from scheduler.formats.content import Content
 from scheduler.formats.registry import read_content
 from scheduler.formats.series import SeriesFile
@@ -45,14 +45,19 @@ def reader_figures(patience: Patience) -> Iterator[Figure]:
         given = prices(minutes, count)
         for name, write in WRITERS.items():
             data = write(given)
-            seconds, file = median(partial(_read, name, data), patience)
+            taken = timed(partial(_read, name, data), _nothing, patience)
+            seconds, file = taken.seconds, taken.value
             read_count = max(len(column.rows) for column in file.columns)
             if read_count != count:
                 raise AssertionError(f"{name}: {read_count} of {count} prices were read")
             yield Figure(f"read {name}", f"{seconds:.2f}", "s", f"{span}, {len(data) / 2**20:.1f} MiB")
 
 
-def _read(name: str, data: bytes) -> SeriesFile:
+def _nothing(number: int) -> None:
+    return None
+
+
+def _read(name: str, data: bytes, nothing: None) -> SeriesFile:
     return read_content(Content(name, data))
 
 

@@ -1,84 +1,57 @@
-"""Measures time and gap, one line a figure: name, value, unit, and against what. Ratios come first.
+"""Measures how fast plans are, one line a figure: name, value, unit, and against what. Ratios come first.
 
-python -m bench.run                    what `make bench` runs: scale S
-python -m bench.run --sizes S M        other sizes, see --help
+python -m bench.run                    what `make bench` runs: every size, one seed; takes hours
+python -m bench.run --sizes S          other sizes, see --help
+python -m bench.run --seeds 10         every size in 10 seeds: of each ratio the geometric mean and the worst
 python -m bench.run --quick            one run each, and plain stopped at 60 s
 
 The yardstick is plain: the model exactly as formulated, handed whole to the solver, to the same gap. Where the clock
-stops it, it counts as long as it was allowed, and the line says so. Figures are medians of 5 runs, or of one where a
-run takes a minute. Every plan passes the audit, or the bench ends with what is wrong with it.
+stops it, it counts as long as it was allowed, and the line says so; so does its relaxation. Figures are medians of 5
+runs, or of one where a run takes a minute. A fleet is known when this process has planned it before; then come new
+prices, and the same new prices for all that is compared. Every plan passes the audit, or the bench ends with what is
+wrong with it.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
-import statistics
+import math
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import suppress
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
-from typing import TypeVar
 
-from scheduler.model.build import build
-from scheduler.model.compile import Matrix, collector_paused, compile_matrix
-from scheduler.model.solve import Clock, Outcome, Solver
-from scheduler.model.strategy.fast import GAP_OF_RELAXATION
-from scheduler.model.strategy.relaxation import Relaxation
-from scheduler.plan import Schedule, StopReason
-from scheduler.planner import make_schedule
+from bench.figures import BenchError, Figure, Goal, Patience, say, timed, versions
+from bench.measure import Measured, is_stopped, measure, peak_mib
+from scheduler.plan import Schedule
 from scheduler.problem import Problem
-from scheduler.settings import SolveOptions, Strategy
 from scheduler.v1 import scheduler_pb2 as pb
 from scheduler.wire.request import schedule_request_from_pb
 from tools.fixtures.scale import lumpy_request, scale_request
 
-SEED = 1
-SIZES: dict[str, Callable[[], pb.ScheduleRequest]] = {
-    **{size: partial(scale_request, size, SEED) for size in ("S", "M", "L", "XL")},
-    **{f"lumpy-{count}": partial(lumpy_request, count, SEED) for count in (50, 100, 300)},
+SIZES: dict[str, Callable[[int], pb.ScheduleRequest]] = {
+    **{size: partial(scale_request, size) for size in ("S", "M", "L", "XL")},
+    **{f"lumpy-{count}": partial(lumpy_request, count) for count in (50, 100, 300)},
 }
-MEASURED = ("S",)
-LONG_SECONDS = 60.0  # what takes that long is run once
-RELAXATION_SECONDS = 600.0
-PACKAGES = ("gridflex-scheduler", "highspy", "scipy", "numpy", "protobuf")
+RELAXED = ("S", "M", "L")
+"""Sizes whose relaxation in one piece is measured."""
+PLAIN = ("S", "M", "L", "lumpy-50")
+"""Sizes that plain is asked for."""
+GOALS = {
+    **{("S", "known/relaxation"): Goal(3), ("M", "known/relaxation"): Goal(0.5), ("L", "known/relaxation"): Goal(0.25)},
+    **{(size, "known/reduced relaxation"): Goal(10) for size in ("M", "L")},
+    **{(size, "outside/known"): Goal(0.1) for size in ("M", "L")},
+    ("M", "first/known"): Goal(0.25),
+    **{(size, "gap/uplift"): Goal(0.01) for size in ("M", "L")},
+}
+BUILD_GOAL = Goal(80_000, at_least=True)
+REDUCED_GOAL = Goal(3)
+PLAIN_GOAL = Goal(50, at_least=True)
+GROWTH_GOAL = Goal(1.3)
+MEMORY_GOAL = Goal(3 * 1024)
 ROOT = Path(__file__).resolve().parent.parent
-
-Value = TypeVar("Value")
-
-
-class BenchError(Exception):
-    """Something could not be measured."""
-
-
-class _PlanSeenError(Exception):
-    """The first plan was told: what comes later does not matter."""
-
-
-@dataclass(frozen=True)
-class Figure:
-    """One line of the result."""
-
-    name: str
-    value: str
-    unit: str
-    against: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.name} {self.value} {self.unit}" + (f" ({self.against})" if self.against else "")
-
-
-@dataclass(frozen=True)
-class Patience:
-    """How long and how often it is measured."""
-
-    runs_count: int = 5
-    plain_limit_seconds: float = 600.0
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -87,19 +60,34 @@ def main(argv: list[str] | None = None) -> int:
         prog="bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
-    add("--sizes", nargs="+", choices=SIZES, default=MEASURED, help="default: S")
+    add("--sizes", nargs="+", choices=SIZES, default=list(SIZES), help="default: all")
+    add("--seeds", type=int, default=1, metavar="N", help="every size in seeds 1 to N (default: 1)")
     add("--plain-limit", type=float, metavar="S", help="seconds for plain (default: 600; quick: 60)")
+    add("--limit", type=float, default=600.0, metavar="S", help="seconds for fast (default: 600)")
+    add(
+        "--without-plain", action="store_true", help="leave plain out: it takes up to 10 minutes for each size and seed"
+    )
     add("--quick", action="store_true", help="one run each")
+    add("--peak", choices=SIZES, help="only the memory that planning takes, in MiB")
     args = parser.parse_args(argv)
-    limit_seconds = args.plain_limit or (60.0 if args.quick else 600.0)
-    patience = Patience(1 if args.quick else 5, limit_seconds)
-    from bench.readers import reader_figures  # it takes its Figure from here
+    patience = Patience(1 if args.quick else 5, args.plain_limit or (60.0 if args.quick else 600.0), args.limit)
+    if args.peak:
+        print(f"{peak_mib(problem_of(args.peak, 1), patience):.0f}")
+        return 0
+    from bench.readers import reader_figures  # it takes its figures from here too
 
     figures = [*help_figures(patience), *reader_figures(patience)]
+    measured: dict[str, list[Measured]] = defaultdict(list)
     for size in args.sizes:
-        _say(f"{size} ...")
-        _, problem, _ = schedule_request_from_pb(SIZES[size]())
-        figures += figures_of(size, problem, patience)
+        for seed in range(1, args.seeds + 1):
+            say(f"{size}, seed {seed} ...")
+            plain = size in PLAIN and not args.without_plain
+            found = measure(problem_of(size, seed), patience, relaxed=size in RELAXED, plain=plain)
+            measured[size].append(found)
+            figures += absolute_figures(f"{size} seed {seed}" if args.seeds > 1 else size, found, patience)
+        figures += ratio_figures(size, measured[size])
+    figures += overall_figures(measured)
+    figures += memory_figures([size for size in args.sizes if size == "XL"])
     for figure in sorted(figures, key=lambda figure: figure.unit != "ratio"):
         print(figure)
     for figure in versions():
@@ -107,119 +95,147 @@ def main(argv: list[str] | None = None) -> int:
     return 0
 
 
-def figures_of(size: str, problem: Problem, patience: Patience) -> Iterator[Figure]:
-    """All figures of one problem."""
-    built_seconds, matrix = median(partial(_built, problem), patience)
-    columns_count = matrix.matrix.shape[1]
-    per_second = f"{columns_count / built_seconds:,.0f}"
-    yield Figure(f"{size} build", per_second, "columns/s", f"{columns_count:,} columns in {built_seconds:.2f} s, cold")
+def problem_of(size: str, seed: int) -> Problem:
+    """A problem of the bench."""
+    return schedule_request_from_pb(SIZES[size](seed))[1]
 
-    relaxed_seconds, _ = median(partial(_relaxed, matrix), patience)
-    yield Figure(f"{size} relaxation", f"{relaxed_seconds:.2f}", "s", "LP of plain, built before")
 
-    blocks_seconds, _ = median(partial(_relaxed_by_blocks, matrix), patience)
-    yield Figure(f"{size} relaxation by blocks", f"{blocks_seconds:.2f}", "s", f"the same to {GAP_OF_RELAXATION:.0e}")
+def absolute_figures(name: str, found: Measured, patience: Patience) -> Iterator[Figure]:
+    """Seconds, counts and gaps of one problem."""
+    per_second = found.columns_count / found.built.cpu_seconds
+    detail = f"{found.columns_count:,} columns in {found.built.cpu_seconds:.3f} s of processor, cold"
+    yield Figure(f"{name} build", f"{per_second:,.0f}", "columns/s", f"{detail}; {BUILD_GOAL.verdict(per_second)}")
+    yield Figure(
+        f"{name} new prices", f"{1000 * found.priced.seconds:.1f}", "ms", "a known fleet, until a solver begins"
+    )
+    if found.relaxation is not None:
+        mark = "" if found.relaxation.value else "; stopped by the clock"
+        yield Figure(f"{name} relaxation", f"{found.relaxation.seconds:.2f}", "s", f"LP of plain, built before{mark}")
+    if found.reduced is not None:
+        cpu = f"{found.reduced.cpu_seconds:.2f} s of processor"
+        yield Figure(f"{name} reduced relaxation", f"{found.reduced.seconds:.2f}", "s", f"{cpu}, columns in use")
+    cold, known = found.cold, found.known
+    yield Figure(f"{name} cold", f"{cold.seconds:.2f}", "s", f"whole solve, fleet not known: {_end(cold.value)}")
+    detail = f"whole solve, new prices: {_end(known.value)}; {known.cpu_seconds:.2f} s of processor"
+    yield Figure(f"{name} known", f"{known.seconds:.2f}", "s", detail)
+    yield Figure(f"{name} first audited plan", f"{found.first.seconds:.2f}", "s", "as a stream tells it, known fleet")
+    gap = known.value.solve.gap
+    yield Figure(f"{name} gap", "none" if gap is None else f"{gap:.1e}", "of the objective", "asked for: 1e-4")
+    if found.plain is not None:
+        limit = f"{patience.plain_limit_seconds:.0f} s"
+        mark = f"; it counts the {limit} that it had" if is_stopped(found.plain.value) else ""
+        detail = f"whole solve: {_end(found.plain.value)}{mark}"
+        yield Figure(f"{name} plain", f"{found.plain.seconds:.2f}", "s", detail)
 
-    fast_seconds, fast = median(partial(_planned, problem, SolveOptions()), patience)
-    yield Figure(f"{size} fast", f"{fast_seconds:.2f}", "s", f"whole solve, cold: {_end(fast)}")
-    first_seconds, _ = median(partial(_first_plan, problem), patience)
-    yield Figure(f"{size} first audited plan", f"{first_seconds:.2f}", "s", "as a stream tells it, cold")
-    gap = fast.solve.gap
-    yield Figure(f"{size} gap", "none" if gap is None else f"{gap:.1e}", "of the objective", "asked for: 1e-4")
-    of_uplift = fast.solve.gap_of_uplift
-    share = "none" if of_uplift is None else f"{of_uplift:.1e}"
-    yield Figure(f"{size} gap of uplift", share, "of the uplift", "over the better of the simpler ways")
 
-    limit_seconds = patience.plain_limit_seconds
-    options = SolveOptions(strategy=Strategy.PLAIN, time_limit_seconds=limit_seconds)
-    plain_seconds, plain = median(partial(_planned, problem, options), patience)
-    plain_stopped, fast_stopped = (_is_stopped(schedule) for schedule in (plain, fast))
-    if plain_stopped:
-        plain_seconds = limit_seconds
-    yield Figure(f"{size} plain", f"{plain_seconds:.2f}", "s", f"whole solve, cold: {_end(plain)}")
+def ratios_of(found: Measured) -> dict[str, float]:
+    """Of one problem, by name."""
+    known = found.known
+    ratios = {"outside/known": found.outside_frac, "first/known": found.first.seconds / known.seconds}
+    ratios["known/cold"] = known.seconds / found.cold.seconds
+    if known.value.solve.gap_of_uplift is not None:
+        ratios["gap/uplift"] = known.value.solve.gap_of_uplift
+    if found.relaxation is not None:
+        ratios["known/relaxation"] = known.seconds / found.relaxation.seconds
+    if found.reduced is not None:
+        ratios["known/reduced relaxation"] = known.cpu_seconds / found.reduced.cpu_seconds
+    if found.plain is not None:
+        ratios["plain/known"] = found.plain.seconds / known.seconds
+    return ratios
 
-    mark = "; fast was stopped by the clock" if fast_stopped else ""
-    by_blocks = f"{blocks_seconds / relaxed_seconds:.2f}"
-    yield Figure(f"{size} blocks/relaxation", by_blocks, "ratio", "relaxation by blocks / in one piece")
-    over_relaxation = f"{fast_seconds / relaxed_seconds:.1f}"
-    yield Figure(f"{size} fast/relaxation", over_relaxation, "ratio", f"whole solve / LP of plain{mark}")
-    first_share = f"{first_seconds / fast_seconds:.2f}"
-    yield Figure(f"{size} first/fast", first_share, "ratio", f"first audited plan / whole solve{mark}")
-    if plain_stopped:
-        mark += f"; plain was stopped and counts {limit_seconds:.0f} s"
-    yield Figure(f"{size} fast/plain", f"{fast_seconds / plain_seconds:.3f}", "ratio", f"whole solves{mark}")
+
+AGAINST = {
+    "outside/known": "time outside the solver / whole solve on a known fleet",
+    "first/known": "first audited plan / whole solve on a known fleet",
+    "known/cold": "whole solve on a known fleet / on one that is not known",
+    "gap/uplift": "gap / uplift over the better of the simpler ways",
+    "known/relaxation": "whole solve on a known fleet / LP of plain",
+    "known/reduced relaxation": "the same / LP of the columns in use, both by the clock of the processors",
+    "plain/known": "plain / whole solve on a known fleet",
+}
+
+
+def ratio_figures(size: str, found: list[Measured]) -> Iterator[Figure]:
+    """Ratios of a size: of several seeds the geometric mean, and the worst."""
+    for name, values in _by_name(ratios_of(one) for one in found).items():
+        goal = GOALS.get((size, name))
+        worst = min(values) if name == "plain/known" else max(values)
+        mean = _geometric_mean(values)
+        several = f"; geometric mean of {len(values)} seeds, the worst {worst:.3g}" if len(found) > 1 else ""
+        verdict = "" if goal is None else f"; {goal.verdict(worst if name == 'known/reduced relaxation' else mean)}"
+        marks = "".join(sorted({_mark(name, one) for one in found}))
+        yield Figure(f"{size} {name}", f"{mean:.3g}", "ratio", f"{AGAINST[name]}{several}{verdict}{marks}")
+
+
+def overall_figures(measured: Mapping[str, list[Measured]]) -> Iterator[Figure]:
+    """Ratios over several sizes, where all of them were measured."""
+    over = [ratios_of(one) for size in PLAIN for one in measured.get(size, ())]
+    if all(measured.get(size) for size in PLAIN) and all("plain/known" in ratios for ratios in over):
+        mean = _geometric_mean([ratios["plain/known"] for ratios in over])
+        detail = f"geometric mean over {', '.join(PLAIN)}; {PLAIN_GOAL.verdict(mean)}"
+        yield Figure("plain/known", f"{mean:.3g}", "ratio", detail)
+    over = [ratios_of(one) for size in ("M", "L") for one in measured.get(size, ())]
+    if all(measured.get(size) for size in ("M", "L")):
+        mean = _geometric_mean([ratios["known/reduced relaxation"] for ratios in over])
+        detail = f"geometric mean over M and L; {REDUCED_GOAL.verdict(mean)}"
+        yield Figure("known/reduced relaxation", f"{mean:.3g}", "ratio", detail)
+    pairs = list(zip(measured.get("L", ()), measured.get("XL", ()), strict=False))
+    if pairs:
+        growth = [
+            xl.known.seconds / large.known.seconds / (xl.columns_count / large.columns_count) for large, xl in pairs
+        ]
+        mean = _geometric_mean(growth)
+        yield Figure("growth", f"{mean:.3g}", "ratio", f"time XL / L over columns XL / L; {GROWTH_GOAL.verdict(mean)}")
+
+
+def memory_figures(sizes: list[str]) -> Iterator[Figure]:
+    """Most memory of a process that plans one problem and nothing else."""
+    for size in sizes:
+        command = [sys.executable, "-m", "bench.run", "--peak", size]
+        run = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True)
+        if run.returncode:
+            raise BenchError(f"the memory of {size} was not measured: {run.stderr}")
+        peak = float(run.stdout)
+        yield Figure(f"{size} peak memory", f"{peak:.0f}", "MiB", MEMORY_GOAL.verdict(peak))
 
 
 def help_figures(patience: Patience) -> Iterator[Figure]:
     """How long a look at the help takes."""
     command = [sys.executable, "-m", "scheduler", "--help"]
-    run = partial(subprocess.run, command, cwd=ROOT, check=True, capture_output=True)
-    seconds, _ = median(run, patience)
-    yield Figure("scheduler --help", f"{seconds:.2f}", "s")
+    run = partial(subprocess.run, cwd=ROOT, check=True, capture_output=True)
+    look = timed(run, lambda number: command, patience)
+    yield Figure("scheduler --help", f"{look.seconds:.2f}", "s")
 
 
-def versions() -> Iterator[Figure]:
-    """What it was measured with."""
-    yield Figure("python", sys.version.split()[0], "version")
-    for name in PACKAGES:
-        yield Figure(name, version(name), "version")
-    yield Figure("processors", str(os.cpu_count()), "count", f"load when it ended: {os.getloadavg()[0]:.1f}")
+def _by_name(all_ratios: Iterator[dict[str, float]]) -> dict[str, list[float]]:
+    found: dict[str, list[float]] = defaultdict(list)
+    for ratios in all_ratios:
+        for name, value in ratios.items():
+            found[name].append(value)
+    return found
 
 
-def median(run: Callable[[], Value], patience: Patience) -> tuple[float, Value]:
-    """Median seconds of some runs, or of one that takes long, and what the last one gave."""
-    seconds: list[float] = []
-    while not seconds or (len(seconds) < patience.runs_count and max(seconds) < LONG_SECONDS):
-        started = time.perf_counter()
-        value = run()
-        seconds.append(time.perf_counter() - started)
-    return statistics.median(seconds), value
+def _geometric_mean(values: list[float]) -> float:
+    """Zero where any is."""
+    if min(values) <= 0:
+        return 0.0
+    return math.exp(sum(math.log(value) for value in values) / len(values))
 
 
-def _built(problem: Problem) -> Matrix:
-    with collector_paused():
-        return compile_matrix(build(problem).ledger)
-
-
-def _relaxed(matrix: Matrix) -> None:
-    solver = Solver(matrix.without_shortfall(), relaxed=True)
-    solver.set_costs(matrix.money, matrix.constant, maximise=True)
-    outcome = solver.solve(rel_gap=0.0, abs_gap=0.0, seconds=RELAXATION_SECONDS).outcome
-    if outcome is not Outcome.OPTIMAL:
-        raise BenchError(f"the relaxation ended with {outcome.value}")
-
-
-def _relaxed_by_blocks(matrix: Matrix) -> None:
-    Relaxation(matrix.without_shortfall(), Clock(RELAXATION_SECONDS)).solve(GAP_OF_RELAXATION)
-
-
-def _planned(problem: Problem, options: SolveOptions) -> Schedule:
-    return make_schedule(problem, options)
-
-
-def _first_plan(problem: Problem) -> None:
-    """Ends when the first audited plan is told."""
-
-    def seen(phase: str, schedule: Schedule | None) -> None:
-        if schedule is not None:
-            raise _PlanSeenError
-
-    with suppress(_PlanSeenError):
-        make_schedule(problem, progress=seen)
-
-
-def _is_stopped(schedule: Schedule) -> bool:
-    return schedule.solve.stop_reason is StopReason.TIME
+def _mark(name: str, found: Measured) -> str:
+    """What was stopped by the clock."""
+    marks = "; fast was stopped" if is_stopped(found.known.value) else ""
+    if name == "plain/known" and found.plain is not None and is_stopped(found.plain.value):
+        marks += "; plain was stopped"
+    if name == "known/relaxation" and found.relaxation is not None and not found.relaxation.value:
+        marks += "; the LP was stopped"
+    return marks
 
 
 def _end(schedule: Schedule) -> str:
     gap = schedule.solve.gap
-    end = "stopped by the clock" if _is_stopped(schedule) else schedule.solve.stop_reason.value
+    end = "stopped by the clock" if is_stopped(schedule) else schedule.solve.stop_reason.value
     return f"{end}, gap {'none' if gap is None else f'{gap:.1e}'}"
-
-
-def _say(words: str) -> None:
-    print(words, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

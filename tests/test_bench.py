@@ -1,39 +1,112 @@
 """The bench measures what it says, on a problem small enough for the tests."""
 
+import time
+
+import highspy
+import numpy as np
 import pytest
 from builders import tiny_request_pb
 
-from bench import readers, run
-from bench.run import Patience, figures_of, median
+from bench import figures, readers
+from bench.figures import Goal, Patience, timed
+from bench.measure import measure, solver_clock
+from bench.prices import with_new_prices
+from bench.run import GOALS, absolute_figures, overall_figures, ratio_figures, ratios_of
+from scheduler.model.build import physics_of
+from scheduler.model.kept import key_of
 from scheduler.wire.request import schedule_request_from_pb
 
+QUICK = Patience(runs_count=1, plain_limit_seconds=30, limit_seconds=30)
 ABSOLUTE = [
-    *("build", "relaxation", "relaxation by blocks", "fast", "first audited plan"),
-    *("gap", "gap of uplift", "plain"),
+    *("build", "new prices", "relaxation", "reduced relaxation"),
+    *("cold", "known", "first audited plan", "gap", "plain"),
 ]
-RATIOS = ["blocks/relaxation", "fast/relaxation", "first/fast", "fast/plain"]
+RATIOS = ["outside/known", "first/known", "known/cold"]  # and gap/uplift where there is any
+AGAINST_OTHERS = ["known/relaxation", "known/reduced relaxation", "plain/known"]
 
 
-def test_a_size_gives_all_its_figures():
-    _, problem, _ = schedule_request_from_pb(tiny_request_pb())
-    figures = list(figures_of("tiny", problem, Patience(runs_count=1, plain_limit_seconds=30)))
-    assert [figure.name for figure in figures] == [f"tiny {name}" for name in (*ABSOLUTE, *RATIOS)]
-    assert [figure.name for figure in figures if figure.unit == "ratio"] == [f"tiny {name}" for name in RATIOS]
-    for figure in figures:
+@pytest.fixture(scope="module")
+def problem():
+    return schedule_request_from_pb(tiny_request_pb())[1]
+
+
+@pytest.fixture(scope="module")
+def measured(problem):
+    return measure(problem, QUICK, relaxed=True, plain=True)
+
+
+def test_a_problem_gives_all_its_figures(measured):
+    found = list(absolute_figures("tiny", measured, QUICK))
+    assert [figure.name for figure in found] == [f"tiny {name}" for name in ABSOLUTE]
+    for figure in found:
         assert figure.value == "none" or float(figure.value.replace(",", "")) >= 0
+    ratios = list(ratio_figures("tiny", [measured]))
+    assert [figure.name for figure in ratios] == [f"tiny {name}" for name in (*RATIOS, *AGAINST_OTHERS)]
+    assert {figure.unit for figure in ratios} == {"ratio"}
+
+
+def test_what_is_not_asked_for_is_not_measured(problem):
+    found = measure(problem, QUICK, relaxed=False, plain=False)
+    assert list(ratios_of(found)) == RATIOS
+    assert found.relaxation is found.reduced is found.plain is None
+
+
+def test_several_seeds_give_the_mean_and_the_worst(measured):
+    (figure,) = (one for one in ratio_figures("M", [measured, measured]) if one.name == "M known/relaxation")
+    assert "geometric mean of 2 seeds, the worst" in figure.against
+    assert GOALS["M", "known/relaxation"].verdict(float(figure.value)) in figure.against
+
+
+def test_overall_figures_need_all_their_sizes(measured):
+    assert not list(overall_figures({"S": [measured], "M": [measured]}))
+    every = {size: [measured] for size in ("S", "M", "L", "XL", "lumpy-50")}
+    found = {figure.name: figure for figure in overall_figures(every)}
+    assert found.keys() == {"plain/known", "known/reduced relaxation", "growth"}
+    assert float(found["plain/known"].value) == pytest.approx(ratios_of(measured)["plain/known"], rel=0.01)
+    assert float(found["growth"].value) == 1
+
+
+@pytest.mark.parametrize(
+    ("goal", "value", "word"),
+    [(Goal(2), 2, "reached"), (Goal(2), 2.1, "missed"), (Goal(2, True), 1.9, "missed"), (Goal(2, True), 2, "reached")],
+)
+def test_goals(goal, value, word):
+    assert goal.verdict(value).endswith(word)
+
+
+def test_new_prices_are_of_the_same_fleet_and_the_same_for_the_same_number(problem):
+    one, again, other = (with_new_prices(problem, number) for number in (1, 1, 2))
+    assert key_of(physics_of(one)) == key_of(physics_of(problem))
+    prices = [day.markets[0].price_per_mwh for day in (problem, one, again, other)]
+    assert (prices[1] == prices[2]).all()
+    assert (prices[0] != prices[1]).any() and (prices[1] != prices[3]).any()
+    assert not list(one.violations())
+
+
+def test_the_clock_of_the_solver_counts_its_runs_alone():
+    run = highspy.Highs.run
+    with solver_clock() as running:
+        time.sleep(0.05)
+        assert running.seconds == 0
+        model = highspy.Highs()
+        model.silent()
+        model.run()
+        assert 0 < running.seconds < 0.05
+    assert highspy.Highs.run is run or highspy.Highs.run == run
 
 
 @pytest.mark.parametrize(("long_seconds", "runs_count"), [(60.0, 5), (0.0, 1)])
 def test_what_takes_long_is_run_once(monkeypatch, long_seconds, runs_count):
-    monkeypatch.setattr(run, "LONG_SECONDS", long_seconds)
-    runs = []
-    seconds, last = median(lambda: runs.append(1) or len(runs), Patience())
-    assert len(runs) == last == runs_count
-    assert seconds >= 0
+    monkeypatch.setattr(figures, "LONG_SECONDS", long_seconds)
+    given = []
+    found = timed(lambda number: given.append(number) or len(given), lambda number: number, Patience())
+    assert len(given) == found.value == runs_count
+    assert given == list(range(runs_count))
+    assert np.isfinite(found.seconds) and found.seconds >= 0
 
 
 def test_readers_give_a_figure_for_each_format_and_span(monkeypatch):
     monkeypatch.setattr(readers, "SPANS", {"a day": (15, 96)})
-    figures = list(readers.reader_figures(Patience(runs_count=1)))
-    assert [figure.name for figure in figures] == [f"read {name}" for name in readers.WRITERS]
-    assert all(0 <= float(figure.value) < 5 and figure.unit == "s" for figure in figures)
+    found = list(readers.reader_figures(Patience(runs_count=1)))
+    assert [figure.name for figure in found] == [f"read {name}" for name in readers.WRITERS]
+    assert all(0 <= float(figure.value) < 5 and figure.unit == "s" for figure in found)
