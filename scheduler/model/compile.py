@@ -36,6 +36,7 @@ class Matrix:
     constant: float
     site: NDArray[np.int64]  # [columns] number of the site that a column belongs to, -1: of all sites
     asset: NDArray[np.int64]  # [columns] number of the asset, -1: of a site or of all
+    interval: NDArray[np.int32]  # [columns] the interval that a column belongs to, -1: to none alone
     row_names: tuple[str, ...] = ()  # of a compiled ledger, as its components named them; of a part, none
 
     @property
@@ -88,6 +89,7 @@ class Matrix:
             money=self.money[columns],
             site=self.site[columns],
             asset=self.asset[columns],
+            interval=self.interval[columns],
         )
 
     def columns(self, variables: Vars) -> NDArray[np.int64]:
@@ -149,6 +151,7 @@ def compile_matrix(ledger: Ledger) -> Matrix:
         float(sum(amount.sum() for amount in ledger.day.constants.values())),
         skeleton.site,
         skeleton.asset,
+        skeleton.interval,
         skeleton.row_names,
     )
 

@@ -78,7 +78,7 @@ class Ledger:
     """Collects what components declare; ``constrain`` reads what others declared."""
 
     problem: Problem
-    structure: Structure = field(default_factory=Structure)
+    structure: Structure = field(init=False)
     day: Day = field(default_factory=Day)
     grid_mw: dict[str, Vars] = field(default_factory=dict)
     injections: dict[str, list[Term]] = field(default_factory=lambda: defaultdict(list))
@@ -91,6 +91,7 @@ class Ledger:
     def __post_init__(self) -> None:
         self.intervals: int = self.problem.horizon.count
         self.hours: float = self.problem.horizon.step_hours
+        self.structure = Structure(self.intervals)
         self.demands: tuple[Demand, ...] = tuple(
             demand for market in self.problem.markets for demand in market.demands(self.problem)
         )

@@ -23,8 +23,16 @@ from scheduler.problem import Floats
 DOMINATED_COLUMN_RULE = 1 << 5
 """A rule of presolve that HiGHS 1.16.0 gets wrong: "optimal" at -1.3 where 12 is (pairs/solver-presolve-feasible)."""
 
-PRIMAL_SIMPLEX = 4
-"""HiGHS's number for it."""
+DUAL_SIMPLEX, PRIMAL_SIMPLEX = 1, 4
+"""HiGHS's numbers for them."""
+
+SUB_SEARCHES = (
+    "mip_heuristic_run_rens",
+    "mip_heuristic_run_rins",
+    "mip_heuristic_run_root_reduced_cost",
+    "mip_allow_restart",
+)
+"""Options of HiGHS that solve other problems within a problem, or it anew from the beginning."""
 
 THREADS = 2
 """One value for the life of a process: HiGHS fixes it at its first solve, and answers another with status "Not Set"."""
@@ -133,10 +141,15 @@ class Solver:
             self._highs.addRows(len(lower), lower, upper, 0, starts, nothing.astype(np.int32), nothing), "adding rows"
         )
 
-    def go_on_from_basis(self) -> None:
-        """From now on the primal simplex method, from the last basis: for solves after new columns and new costs."""
-        self._set("simplex_strategy", PRIMAL_SIMPLEX)
+    def go_on_from_basis(self, *, primal: bool) -> None:
+        """From now on the simplex method from the last basis: primal after new columns and costs, else dual."""
+        self._set("simplex_strategy", PRIMAL_SIMPLEX if primal else DUAL_SIMPLEX)
         self._set("presolve", "off")
+
+    def search_the_tree_only(self) -> None:
+        """From now on no searches within the search: where few integers matter, they took two thirds of the time."""
+        for heuristic in SUB_SEARCHES:
+            self._set(heuristic, False)
 
     def duals(self) -> Floats:
         """[rows] of the last relaxation: money per unit of each row."""
@@ -178,6 +191,9 @@ class Solver:
             self._highs.cbMipImprovingSolution.subscribe(news.improved)
             self._highs.cbMipInterrupt.subscribe(news.asked)
         status = self._highs.run()
+        if self._highs.getModelStatus() == highspy.HighsModelStatus.kUnknown:
+            self._demand(self._highs.clearSolver(), "beginning anew")  # a basis from before led it nowhere
+            status = self._highs.run()
         if news is not None:
             self._highs.cbMipImprovingSolution.unsubscribe(news.improved)
             self._highs.cbMipInterrupt.unsubscribe(news.asked)

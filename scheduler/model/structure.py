@@ -61,6 +61,7 @@ class _Parts:
 
     lower: list[Floats] = field(default_factory=list)  # [variables]
     upper: list[Floats] = field(default_factory=list)
+    interval: list[Entry] = field(default_factory=list)
     row_names: list[tuple[str, int]] = field(default_factory=list)  # and how many rows have it
     row_lower: list[Floats] = field(default_factory=list)  # [rows]
     row_upper: list[Floats] = field(default_factory=list)
@@ -83,6 +84,7 @@ class Skeleton:
     coarse: NDArray[np.bool_]
     site: NDArray[np.int64]
     asset: NDArray[np.int64]
+    interval: Entry
     row_names: tuple[str, ...]
 
     def position(self, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -108,6 +110,7 @@ class Skeleton:
 class Structure:
     """Collects variables and rows until it is closed; a matrix from then on."""
 
+    intervals: int
     declared: list[Declared] = field(default_factory=list)
     closed: bool = False
     _parts: _Parts = field(default_factory=_Parts)
@@ -132,6 +135,8 @@ class Structure:
         self._variables_count += count
         for side, part in zip(sides, (self._parts.lower, self._parts.upper), strict=True):
             part.append(np.broadcast_to(np.asarray(side, dtype=float), chosen.shape)[chosen])
+        along = np.arange(self.intervals) if chosen.shape[-1] == self.intervals > 1 else np.full(1, NONE)
+        self._parts.interval.append(np.broadcast_to(along, chosen.shape)[chosen].astype(np.int32))
         return out
 
     def add_rows(self, name: str, terms: Sequence[Term], lower: ArrayLike | None, upper: ArrayLike | None) -> Rows:
@@ -190,6 +195,7 @@ class Structure:
             np.repeat(np.array([declared.coarse for declared in self.declared], dtype=bool), count)[kept],
             np.repeat(np.array(site, dtype=np.int64), count)[kept],
             np.repeat(np.array(asset, dtype=np.int64), count)[kept],
+            _joined(parts.interval, np.int32)[kept],
             tuple(name for name, rows_count in parts.row_names for _ in range(rows_count)),
         )
 

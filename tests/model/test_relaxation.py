@@ -89,7 +89,7 @@ def test_offers_that_are_fixed_earn_what_they_earn_in_one_piece() -> None:
     found.solve(1e-5)
     coarse = np.flatnonzero(matrix.coarse)
     nothing = np.zeros(len(coarse))
-    found.fix(coarse, nothing)
+    found.limit(coarse, nothing, nothing)
     found.solve(1e-5)
     lower, upper = matrix.lower.copy(), matrix.upper.copy()
     lower[coarse] = upper[coarse] = 0.0

@@ -26,12 +26,10 @@ NOTHING = 1e-9
 
 @dataclass(frozen=True, eq=False)
 class Block:
-    """Columns of one asset, rows that name no others, and what its columns put into all rows."""
+    """Columns of one asset, rows that name no others, and the problem that they are."""
 
     columns: Indices
     rows: Indices
-    into_rows: csr_array  # [columns, rows of the whole]
-    own: Matrix
     solver: Solver
 
 
@@ -61,7 +59,7 @@ class Blocks:
 
     def __init__(self, matrix: Matrix) -> None:
         self._matrix = matrix
-        self.owner_of_row = _only(matrix.matrix, matrix.asset)
+        self.owner_of_row = owner_of_rows(matrix)
         self.shared_rows = np.flatnonzero(self.owner_of_row < 0)
         self.shared_columns = np.flatnonzero(matrix.asset < 0)
         self.markets_rows = rows_of_markets(matrix)
@@ -71,24 +69,24 @@ class Blocks:
         self._blocks = [self._block(columns, rows_of.get(a, empty)) for a, columns in columns_of.items()]
 
     def _block(self, columns: Indices, rows: Indices) -> Block:
-        own = self._matrix.part(columns, rows)
-        into_rows = csr_array(self._matrix.matrix[:, columns].T)
-        return Block(columns, rows, into_rows, own, Solver(own, relaxed=True))
+        return Block(columns, rows, Solver(self._matrix.part(columns, rows), relaxed=True))
 
-    def set_bounds(self, matrix: Matrix) -> None:
-        """The bounds of the columns as in another matrix, all else as it was."""
+    def limit(self, columns: Indices, lower: Floats, upper: Floats) -> None:
+        """Bounds of some columns, from now on."""
         for block in self._blocks:
-            every = np.arange(len(block.columns))
-            block.solver.set_bounds(every, matrix.lower[block.columns], matrix.upper[block.columns])
+            here, own, given = np.intersect1d(block.columns, columns, return_indices=True)
+            if len(here):
+                block.solver.set_bounds(own, lower[given], upper[given])
 
     def answer(self, duals: Floats, clock: Clock) -> Priced:
         """The best of every block at the prices ``duals`` [rows] of the shared rows; others are not read."""
         prices = np.zeros(len(duals))
         prices[self.shared_rows] = duals[self.shared_rows]
         answered = prices.copy()
-        used = np.zeros(len(self._matrix.money), dtype=bool)
+        costs = self._matrix.money - self._matrix.matrix.T @ prices
+        used = np.zeros(len(costs), dtype=bool)
         for block in self._blocks:
-            block.solver.set_costs(block.own.money - block.into_rows @ prices, maximise=True)
+            block.solver.set_costs(costs[block.columns], maximise=True)
             result = block.solver.solve(rel_gap=0.0, abs_gap=0.0, seconds=clock.left_seconds)
             if result.outcome is not Outcome.OPTIMAL:
                 raise SolverError("a block of the relaxation was not solved")
@@ -105,6 +103,10 @@ class Bound:
         self._transposed = csr_array(matrix.matrix.T)
         self._lower, self._upper = _implied_bounds(matrix)
 
+    def limit(self, columns: Indices, lower: Floats, upper: Floats) -> None:
+        """Bounds of some columns, from now on."""
+        self._lower[columns], self._upper[columns] = lower, upper
+
     def of(self, duals: Floats) -> float:
         """No solution of the relaxation has more money; infinite where the prices say nothing."""
         matrix = self._matrix
@@ -117,11 +119,11 @@ class Bound:
         return float(matrix.constant + prices @ side + reduced @ best)
 
 
-def _only(matrix: csc_array, owner: Indices) -> Indices:
-    """[rows] the one owner of all columns of a row; -1 where there are several, or a column without."""
-    rows, owners = matrix.indices, np.repeat(owner, np.diff(matrix.indptr))
-    least = np.full(matrix.shape[0], np.iinfo(np.int64).max)
-    most = np.full(matrix.shape[0], -1, dtype=np.int64)
+def owner_of_rows(matrix: Matrix) -> Indices:
+    """[rows] the one asset of all columns of a row; -1 where there are several, or a column of none."""
+    rows, owners = matrix.matrix.indices, np.repeat(matrix.asset, np.diff(matrix.matrix.indptr))
+    least = np.full(matrix.matrix.shape[0], np.iinfo(np.int64).max)
+    most = np.full(matrix.matrix.shape[0], -1, dtype=np.int64)
     np.minimum.at(least, rows, owners)
     np.maximum.at(most, rows, owners)
     return np.where(least == most, most, -1)

@@ -22,6 +22,7 @@ from scheduler.errors import SolverError
 from scheduler.model.compile import Matrix
 from scheduler.model.solve import Clock, Incumbent, Outcome, Result, Solver
 from scheduler.model.strategy.blocks import Indices, columns_beside, rows_of_markets
+from scheduler.model.strategy.offers import Offers
 from scheduler.model.strategy.plain import plain
 from scheduler.model.strategy.relaxation import Relaxation
 from scheduler.model.strategy.rounding import Rounding
@@ -46,8 +47,10 @@ REL_GAP_WITHOUT_OFFERS = 0.05
 BLOCKS_COLUMNS_COUNT = 40_000
 """Beyond this many the relaxation is solved by blocks."""
 GAP_OF_RELAXATION = 3e-5
-SHARE_OF_TIME_BY_BLOCKS = 0.5
+SHARE_OF_TIME_BY_BLOCKS = 0.6
 """Of the time that is left, what the offers may take once the relaxation is there."""
+SHARE_FOR_OFFERS = 0.9
+"""Of the gap, what offers may have lost for machines to be rounded around them."""
 ROUNDINGS_BY_BLOCKS = ((0.5, 0), (0.15, 1), (0.05, 1))
 
 
@@ -81,6 +84,7 @@ def _with_offers(matrix: Matrix, options: SolveOptions, clock: Clock, on_incumbe
     if known.outcome is Outcome.OPTIMAL:
         return known
     offers = Solver(replace(matrix, integer=matrix.coarse), seed=options.seed)
+    offers.search_the_tree_only()
     offers.set_costs(matrix.money, matrix.constant, maximise=True)
     if known.x is not None:
         offers.start_from(known.x)
@@ -124,31 +128,42 @@ def _best_of(best: Solution | None, bound: float, options: SolveOptions) -> Resu
 
 
 def _by_blocks(matrix: Matrix, options: SolveOptions, clock: Clock, on_incumbent: Incumbent | None) -> Result:
-    """Offers and machines among the columns that the relaxation used. Raises SolverError where it was not solved."""
+    """Offers by windows, machines among the columns in use. Raises SolverError where the relaxation was not solved."""
     relaxation = Relaxation(matrix, clock)
     relaxation.solve(GAP_OF_RELAXATION)
-    bound = relaxation.bound
-    columns = np.flatnonzero(relaxation.used)
-    part = matrix.part(columns)
-    solver = Solver(replace(part, integer=part.coarse), seed=options.seed)
-    solver.set_costs(part.money, part.constant, maximise=True)
-    offers = solver.solve(
-        rel_gap=SHARE_OF_GAP * options.rel_gap,
-        abs_gap=SHARE_OF_GAP * options.abs_gap,
-        seconds=SHARE_OF_TIME_BY_BLOCKS * clock.left_seconds,
-    )
-    if offers.x is None:
-        return Result(Outcome.LIMIT, None, None, bound)
-    relaxation.fix(columns[part.coarse], np.rint(offers.x[part.coarse]))
-    relaxation.solve(GAP_OF_RELAXATION)
-    columns = np.flatnonzero(relaxation.used)
-    count = len(matrix.money)
+    allowed = max(options.abs_gap, options.rel_gap * abs(relaxation.bound))
+    offers = Offers(relaxation, matrix, options.seed, Clock(SHARE_OF_TIME_BY_BLOCKS * clock.left_seconds))
+    best: Solution | None = None
+    with suppress(SolverError):  # out of time: what is known by then counts
+        while best is None or not proven(best[1], offers.bound, options):
+            before = offers.money
+            if not offers.improve(allowed):
+                break
+            within = offers.bound - offers.money <= SHARE_FOR_OFFERS * allowed
+            if offers.x is not None and offers.money > before and within:
+                best = _better(best, _among_used(matrix, relaxation, offers, options, clock, on_incumbent))
+    if best is None and offers.x is not None:
+        best = _among_used(matrix, relaxation, offers, options, clock, on_incumbent)
+    return _best_of(best, offers.bound, options)
+
+
+def _among_used(
+    matrix: Matrix,
+    relaxation: Relaxation,
+    offers: Offers,
+    options: SolveOptions,
+    clock: Clock,
+    on_incumbent: Incumbent | None,
+) -> Solution | None:
+    """Machines rounded among the columns in use, with the offers that were found."""
+    assert offers.x is not None
+    columns, count = np.flatnonzero(relaxation.used), len(matrix.money)
     told = None
     if on_incumbent is not None:
         told = lambda x, money, bound: on_incumbent(_among(columns, x, count), money, bound)  # noqa: E731
-    rounding = Rounding(matrix.part(columns), relaxation.x[columns], options.seed)
-    best = _rounded(rounding, ROUNDINGS_BY_BLOCKS, bound, options, clock, told)
-    return _best_of(None if best is None else (_among(columns, best[0], count), best[1]), bound, options)
+    rounding = Rounding(matrix.part(columns), offers.x[columns], options.seed)
+    best = _rounded(rounding, ROUNDINGS_BY_BLOCKS, offers.bound, options, clock, told)
+    return None if best is None else (_among(columns, best[0], count), best[1])
 
 
 def _rounded(

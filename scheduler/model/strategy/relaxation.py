@@ -54,7 +54,10 @@ class Relaxation:
         self.used |= matrix.lower > 0
         self._center = self._first_prices()
         self._box = self._first_box()
-        self._master: _Master | None = None
+        self._master = _Master(matrix, self._blocks.shared_rows, self._boxed)
+        answer = self._blocks.answer(self._center, clock)
+        self._answered = answer.duals  # [rows] of all rows, at the best prices
+        self.used |= answer.used
 
     def _first_prices(self) -> Floats:
         """[rows] of the problem that offers nothing; of what markets ask for, of a sample or of the offers."""
@@ -84,23 +87,33 @@ class Relaxation:
         """[rows] those of the bound, of the rows that blocks share."""
         return self._center
 
-    def fix(self, columns: Indices, values: Floats) -> None:
-        """From now on the same with some columns fixed; bound and money are for that."""
-        low, high = self.matrix.lower.copy(), self.matrix.upper.copy()
-        low[columns] = high[columns] = values
-        self.matrix = replace(self.matrix, lower=low, upper=high)
-        self._weak_duality = Bound(self.matrix)
-        self._blocks.set_bounds(self.matrix)
-        if self._master is not None:
-            self._master.fix(columns, values)
+    @property
+    def prices_of_all_rows(self) -> Floats:
+        """[rows] those of the bound, and of the rows of each block what it answers to them."""
+        return self._answered
+
+    def limit(self, columns: Indices, lower: Floats, upper: Floats) -> None:
+        """From now on the same with other bounds of some columns."""
+        every_lower, every_upper = self.matrix.lower.copy(), self.matrix.upper.copy()
+        every_lower[columns], every_upper[columns] = lower, upper
+        self.matrix = replace(self.matrix, lower=every_lower, upper=every_upper)
+        self._blocks.limit(columns, lower, upper)
+        self._weak_duality.limit(columns, lower, upper)
+        self._master.limit(columns, lower, upper)
+
+    def money_among_used(self) -> tuple[float, Floats]:
+        """Money of the columns that were used so far, and what one unit more of each [columns] would bring.
+
+        Quick, and no bound: others may bring more. Minus infinity where those do not make a solution.
+        """
+        self._master.go_on(np.flatnonzero(self.used), self._center, self._box)
+        prices, money, off_balance_mw = self._master.solve(self._clock)
+        margins = self.matrix.money - self.matrix.matrix.T @ prices
+        return (-np.inf if off_balance_mw > OFF_BALANCE_MW else money), margins
 
     def solve(self, rel_gap: float) -> None:
         """Until bound and money are within ``rel_gap``. Raises SolverError where the time is too short."""
-        answer = self._blocks.answer(self._center, self._clock)
-        self.used |= answer.used
-        self.bound = self._weak_duality.of(answer.duals)
-        if self._master is None:
-            self._master = _Master(self.matrix, self._blocks.shared_rows, self._boxed, self._center, self._box)
+        self.bound, self.money = self._weak_duality.of(self._answered), -np.inf
         for _ in range(TURNS_COUNT):
             self._master.go_on(np.flatnonzero(self.used), self._center, self._box)
             prices, money, off_balance_mw = self._master.solve(self._clock)
@@ -109,18 +122,17 @@ class Relaxation:
             bound = self._weak_duality.of(answer.duals)
             better, held_back = bound < self.bound, off_balance_mw > OFF_BALANCE_MW
             if better:
-                self.bound, self._center = bound, prices
+                self.bound, self._center, self._answered = bound, prices, answer.duals
             solved = self.bound - money <= rel_gap * abs(money)
             if solved and not held_back:
-                break
+                self.money = money
+                self.x = self._master.x()
+                return
             if held_back and (better or solved):
                 self._box *= FREE if solved else WIDER
             elif not better:
                 self._box *= NARROWER
-        else:
-            raise SolverError("the relaxation did not converge")
-        self.money = money
-        self.x = self._master.x()
+        raise SolverError("the relaxation did not converge")
 
 
 class _Master:
@@ -130,9 +142,9 @@ class _Master:
     dearer.
     """
 
-    def __init__(self, matrix: Matrix, shared: Indices, boxed: Indices, center: Floats, box: float) -> None:
+    def __init__(self, matrix: Matrix, shared: Indices, boxed: Indices) -> None:
         self._matrix, self._boxed = matrix, boxed
-        self._columns = np.zeros(0, dtype=np.int64)
+        self._columns = np.zeros(0, dtype=np.int64)  # of the whole, in the order of the master's, after the boxes
         self._rows = shared  # of the whole, in the order of the master's
         self._row_of = np.full(matrix.matrix.shape[0], -1, dtype=np.int64)
         self._row_of[shared] = np.arange(len(shared))
@@ -148,22 +160,24 @@ class _Master:
         self._solver = Solver(free, relaxed=True)
         self._values = np.zeros(0)
         self._solved = False
-        self._center, self._box = center, box
+        self._is_limited = False  # anew, since it was solved
 
     def go_on(self, columns: Indices, center: Floats, box: float) -> None:
-        """More columns, another box."""
-        self._center, self._box = center, box
+        """More columns, another box; not yet where bounds are new, which the old columns take up first."""
+        if self._is_limited and self._solved:
+            self._solver.go_on_from_basis(primal=False)
+            return
         new = np.setdiff1d(columns, self._columns, assume_unique=True)
         if len(new):
-            self._add(self._matrix.part(new))
+            self._add_columns(self._matrix.part(new))
             self._columns = np.concatenate([self._columns, new])
         low, high = center[self._boxed] - box, center[self._boxed] + box
         costs = np.concatenate([low, -high, self._matrix.money[self._columns]])
         self._solver.set_costs(costs, self._matrix.constant, maximise=True)
         if self._solved:
-            self._solver.go_on_from_basis()
+            self._solver.go_on_from_basis(primal=True)
 
-    def _add(self, part: Matrix) -> None:
+    def _add_columns(self, part: Matrix) -> None:
         touched = np.unique(part.matrix.indices).astype(np.int64)
         rows = touched[self._row_of[touched] < 0]
         self._row_of[rows] = len(self._rows) + np.arange(len(rows))
@@ -176,21 +190,22 @@ class _Master:
         columns.sort_indices()
         self._solver.add_columns(columns, part.money, part.lower, part.upper)
 
-    def fix(self, columns: Indices, values: Floats) -> None:
-        """Values of some columns, of those too that are not there yet."""
+    def limit(self, columns: Indices, lower: Floats, upper: Floats) -> None:
+        """Bounds of some columns, of those too that are not there yet."""
         low, high = self._matrix.lower.copy(), self._matrix.upper.copy()
-        low[columns] = high[columns] = values
+        low[columns], high[columns] = lower, upper
         self._matrix = replace(self._matrix, lower=low, upper=high)
         here = np.flatnonzero(np.isin(self._columns, columns))
         at = self._columns[here]
         self._solver.set_bounds(here + 2 * len(self._boxed), low[at], high[at])
+        self._is_limited = True
 
     def solve(self, clock: Clock) -> tuple[Floats, float, float]:
         """Prices [rows], money, and the MW by which boxed rows are off balance."""
         result = self._solver.solve(rel_gap=0.0, abs_gap=0.0, seconds=clock.left_seconds)
         if result.outcome is not Outcome.OPTIMAL:
             raise SolverError("the restricted relaxation was not solved")
-        self._solved = True
+        self._solved, self._is_limited = True, False
         x, money = self._solver.point()
         count = 2 * len(self._boxed)
         self._values = x[count:]

@@ -1,0 +1,153 @@
+"""A day taken apart where blocks of reserve end: a true bound, and offers that are nearly the best (formulation 10).
+
+At a border between blocks the prices of a relaxation stand for the rows that cross it: what machines carry over, how
+often they may start. Then each window is a problem of its own with a handful of offers, and the sum of their bounds is
+a bound of the whole (Geoffrion 1974). What crosses is priced, but not lost: the machines of a group add up in every
+window, because the sum of its own rows up to a border says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.sparse import csc_array, csr_array, vstack
+
+from scheduler.model.compile import Matrix
+from scheduler.model.solve import Clock, Solver
+from scheduler.model.strategy.blocks import NOTHING, Indices, owner_of_rows
+from scheduler.problem import Floats
+
+AT_ONCE = 2
+"""Windows solved side by side: HiGHS lets go of the interpreter."""
+
+
+@dataclass(frozen=True, eq=False)
+class Window:
+    """Columns of some intervals, and the problem that they are."""
+
+    columns: Indices
+    own: Matrix
+    costs: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class Proposed:
+    """What the windows say: a bound, and their solutions side by side [columns], which break what crosses the cuts."""
+
+    bound: float
+    x: Floats | None  # None where a window had no time for a solution
+
+
+def borders(matrix: Matrix) -> Indices:
+    """Intervals that begin a window: no offer stands before and after one."""
+    count = matrix.ledger.intervals
+    spans = np.zeros(count + 1, dtype=np.int64)
+    rows = csr_array(matrix.matrix)
+    for column in np.flatnonzero(matrix.coarse & (matrix.interval < 0)):
+        named = rows[matrix.matrix.indices[matrix.matrix.indptr[column] : matrix.matrix.indptr[column + 1]]].indices
+        intervals = matrix.interval[named]
+        intervals = intervals[intervals >= 0]
+        if len(intervals):
+            spans[intervals.min() + 1] += 1
+            spans[intervals.max() + 1] -= 1
+    return np.flatnonzero(np.cumsum(spans[:count]) == 0)
+
+
+def even(starts: Indices, intervals: int, count: int) -> Indices:
+    """At most ``count`` of some borders, as evenly over the intervals as they allow."""
+    wanted = np.arange(count) * intervals / count
+    return np.unique([starts[np.argmin(np.abs(starts - at))] for at in wanted])
+
+
+class Windows:
+    """A matrix cut at some intervals, with prices [rows] of a relaxation for the rows that cross a cut."""
+
+    def __init__(self, matrix: Matrix, starts: Indices, prices: Floats) -> None:
+        self._count = len(matrix.money)
+        matrix, prices = _with_what_is_kept(matrix, starts, prices)
+        window = _window_of(matrix, starts)
+        rows, columns = matrix.matrix.indices, np.repeat(np.arange(self._count), np.diff(matrix.matrix.indptr))
+        first = np.full(matrix.matrix.shape[0], np.iinfo(np.int64).max)
+        last = np.full(matrix.matrix.shape[0], -1, dtype=np.int64)
+        np.minimum.at(first, rows, window[columns])
+        np.maximum.at(last, rows, window[columns])
+        crosses = first != last
+        side = np.where(prices > 0, matrix.row_upper, matrix.row_lower)
+        prices = np.where(crosses & np.isfinite(side) & (np.abs(prices) > NOTHING), prices, 0.0)
+        self._constant = matrix.constant + float(prices @ np.where(prices != 0, side, 0.0))
+        costs = matrix.money - matrix.matrix.T @ prices
+        self._windows = []
+        for number in np.unique(window):
+            own = np.flatnonzero(window == number)
+            part = matrix.part(own, np.flatnonzero(~crosses & (first == number)))
+            self._windows.append(Window(own, part, costs[own]))
+
+    def solve(self, abs_gap: float, clock: Clock, seed: int) -> Proposed:
+        """Each window to its share of ``abs_gap``, two at a time."""
+        share = abs_gap / len(self._windows)
+
+        def solved(window: Window) -> tuple[float, Floats | None]:
+            solver = Solver(replace(window.own, integer=window.own.coarse), seed=seed)
+            solver.search_the_tree_only()
+            solver.set_costs(window.costs, maximise=True)
+            result = solver.solve(rel_gap=0.0, abs_gap=share, seconds=clock.left_seconds)
+            return (np.inf if result.bound is None else result.bound), result.x
+
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            results = list(pool.map(solved, self._windows))
+        bound = self._constant + sum(bound for bound, _ in results)
+        x = np.zeros(self._count)
+        for window, (_, found) in zip(self._windows, results, strict=True):
+            if found is None:
+                return Proposed(bound, None)
+            x[window.columns] = found
+        return Proposed(bound, x)
+
+
+def _window_of(matrix: Matrix, starts: Indices) -> Indices:
+    """[columns] the window of each; those of no interval go with the rows that name them, or all into one more."""
+    window = np.searchsorted(starts, matrix.interval, side="right").astype(np.int64) - 1
+    none = matrix.interval < 0
+    rows = csr_array(matrix.matrix)
+    for column in np.flatnonzero(none):
+        named = rows[matrix.matrix.indices[matrix.matrix.indptr[column] : matrix.matrix.indptr[column + 1]]].indices
+        those = np.unique(window[named[~none[named]]])
+        window[column] = those[0] if len(those) == 1 else len(starts)
+    return window
+
+
+def _with_what_is_kept(matrix: Matrix, starts: Indices, prices: Floats) -> tuple[Matrix, Floats]:
+    """The matrix with rows that say what each asset keeps from interval to interval, at every start; prices of 0."""
+    more = list(_kept(matrix, starts))
+    if not more:
+        return matrix, prices
+    sums = np.array([side for _, side in more])
+    rows = csr_array(vstack([row for row, _ in more]))
+    extended = replace(
+        matrix,
+        matrix=csc_array(vstack([matrix.matrix, rows])),
+        row_lower=np.concatenate([matrix.row_lower, sums]),
+        row_upper=np.concatenate([matrix.row_upper, sums]),
+    )
+    return extended, np.concatenate([prices, np.zeros(len(more))])
+
+
+def _kept(matrix: Matrix, starts: Sequence[int] | Indices) -> Iterator[tuple[csr_array, float]]:
+    """Sums of the equations of an asset up to a start, where they name columns of that interval only."""
+    rows = csr_array(matrix.matrix)
+    equal = matrix.row_lower == matrix.row_upper
+    owner = np.where(equal, owner_of_rows(matrix), -1)
+    last = np.maximum.reduceat(np.append(matrix.interval[rows.indices], -1), rows.indptr[:-1])
+    order = np.argsort(owner, kind="stable")
+    assets, first = np.unique(owner[order], return_index=True)
+    for asset, own in zip(assets, np.split(order, first[1:]), strict=True):
+        for start in starts if asset >= 0 else ():
+            until = own[last[own] <= start]
+            total = csr_array(rows[until].sum(axis=0)[None, :])
+            total.data[np.abs(total.data) < NOTHING] = 0.0
+            total.eliminate_zeros()
+            if total.nnz and (matrix.interval[total.indices] == start).all():
+                yield total, float(matrix.row_upper[until].sum())
