@@ -117,6 +117,12 @@ class Solver:
         at = columns.astype(np.int32)
         self._demand(self._highs.changeColsBounds(len(at), at, lower, upper), "changing bounds")
 
+    def set_row_bounds(self, rows: NDArray[np.int64], lower: Floats, upper: Floats) -> None:
+        """Bounds of some rows."""
+        at = rows.astype(np.int32)
+        change = self._highs.changeRowsBounds  # type: ignore[attr-defined] # its stub forgot it
+        self._demand(change(len(at), at, lower, upper), "changing bounds of rows")
+
     def add_row(self, columns: NDArray[np.int64], coefficients: Floats, *, upper: float) -> None:
         """One more row: coefficients @ x[columns] <= upper."""
         at = columns.astype(np.int32)

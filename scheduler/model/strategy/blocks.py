@@ -11,14 +11,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csc_array, csr_array
+from scipy.sparse import coo_array, csc_array, csr_array
 
 from scheduler.errors import SolverError
 from scheduler.model.compile import Matrix
 from scheduler.model.solve import Clock, Outcome, Solver
+from scheduler.model.strategy.apart import Indices, side_by_side
 from scheduler.problem import Floats
-
-Indices = NDArray[np.int64]
 
 NOTHING = 1e-9
 """Values and prices below are taken for zero."""
@@ -85,13 +84,16 @@ class Blocks:
         answered = prices.copy()
         costs = self._matrix.money - self._matrix.matrix.T @ prices
         used = np.zeros(len(costs), dtype=bool)
-        for block in self._blocks:
+
+        def answer(block: Block) -> None:
             block.solver.set_costs(costs[block.columns], maximise=True)
             result = block.solver.solve(rel_gap=0.0, abs_gap=0.0, seconds=clock.left_seconds)
             if result.outcome is not Outcome.OPTIMAL:
                 raise SolverError("a block of the relaxation was not solved")
             used[block.columns[np.abs(block.solver.point()[0]) > NOTHING]] = True
             answered[block.rows] = block.solver.duals()
+
+        side_by_side(answer, self._blocks)
         return Priced(answered, used)
 
 
@@ -140,33 +142,30 @@ def _grouped(owner: Indices) -> dict[int, Indices]:
 def _implied_bounds(matrix: Matrix) -> tuple[Floats, Floats]:
     """Bounds of the columns, infinite ones made finite where a row says so, twice over."""
     lower, upper = matrix.lower.copy(), matrix.upper.copy()
-    rows = csr_array(matrix.matrix)
-    for _ in range(2):
-        open_columns = np.isinf(lower) | np.isinf(upper)
-        if not open_columns.any():
+    entries = coo_array(matrix.matrix)
+    rows, columns, factors = entries.row, entries.col, entries.data
+    for _ in range(2 if len(rows) else 0):
+        open_lower, open_upper = np.isinf(lower), np.isinf(upper)
+        here = (open_lower | open_upper)[columns]
+        if not here.any():
             break
-        for r in np.flatnonzero(abs(rows) @ open_columns.astype(float) > 0):
-            _tighten(
-                rows.indices[rows.indptr[r] : rows.indptr[r + 1]],
-                rows.data[rows.indptr[r] : rows.indptr[r + 1]],
-                (float(matrix.row_lower[r]), float(matrix.row_upper[r])),
-                lower,
-                upper,
-            )
+        least = np.where(factors > 0, factors * lower[columns], factors * upper[columns])
+        most = np.where(factors > 0, factors * upper[columns], factors * lower[columns])
+        by_most = (matrix.row_upper[rows] - _of_others(rows, least, -np.inf))[here] / factors[here]
+        by_least = (matrix.row_lower[rows] - _of_others(rows, most, np.inf))[here] / factors[here]
+        positive, at = factors[here] > 0, columns[here]
+        highest, lowest = np.where(positive, by_most, by_least), np.where(positive, by_least, by_most)
+        implied_lower, implied_upper = lower.copy(), upper.copy()
+        np.maximum.at(implied_lower, at, lowest)
+        np.minimum.at(implied_upper, at, highest)
+        lower, upper = np.where(open_lower, implied_lower, lower), np.where(open_upper, implied_upper, upper)
     return lower, upper
 
 
-def _tighten(columns: Indices, factors: Floats, sides: tuple[float, float], lower: Floats, upper: Floats) -> None:
-    """Sets infinite bounds of the columns of one row to what the row allows."""
-    least = np.where(factors > 0, factors * lower[columns], factors * upper[columns])
-    most = np.where(factors > 0, factors * upper[columns], factors * lower[columns])
-    for i in np.flatnonzero(np.isinf(lower[columns]) | np.isinf(upper[columns])):
-        others = np.arange(len(columns)) != i
-        highest = (sides[1] - least[others].sum()) / factors[i]
-        lowest = (sides[0] - most[others].sum()) / factors[i]
-        if factors[i] < 0:
-            highest, lowest = lowest, highest
-        if np.isfinite(highest):
-            upper[columns[i]] = min(upper[columns[i]], highest)
-        if np.isfinite(lowest):
-            lower[columns[i]] = max(lower[columns[i]], lowest)
+def _of_others(rows: NDArray[np.int32], amounts: Floats, endless: float) -> Floats:
+    """[entries] the sum of what the other entries of a row amount to; ``endless`` where one of them is."""
+    is_endless = np.isinf(amounts)
+    finite = np.where(is_endless, 0.0, amounts)
+    sums, endless_count = np.bincount(rows, finite), np.bincount(rows, is_endless)
+    others: Floats = np.where(endless_count[rows] > is_endless, endless, sums[rows] - finite)
+    return others

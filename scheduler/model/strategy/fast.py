@@ -21,7 +21,8 @@ import numpy as np
 from scheduler.errors import SolverError
 from scheduler.model.compile import Matrix
 from scheduler.model.solve import Clock, Incumbent, Outcome, Result, Solver
-from scheduler.model.strategy.blocks import Indices, columns_beside, rows_of_markets
+from scheduler.model.strategy.apart import Apart, Indices, side_by_side
+from scheduler.model.strategy.blocks import columns_beside, rows_of_markets
 from scheduler.model.strategy.offers import Offers
 from scheduler.model.strategy.plain import plain
 from scheduler.model.strategy.relaxation import Relaxation
@@ -34,7 +35,7 @@ SHARE_OF_GAP = 0.2
 """Of the gap, what the offers may use; the rest is for rounding the machines."""
 SHARE_OF_TIME = 0.7
 """Of the time, what the offers may take: a plan needs machines that are rounded."""
-ROUNDINGS = ((0.5, 0), (0.3, 1), (0.15, 1), (0.0, 1), (0.0, 4))
+ROUNDINGS = ((0.5, 0), (0.15, 0), (0.07, 0), (0.3, 1), (0.15, 1), (0.0, 1), (0.0, 4))
 """Machines to spare on each hold, and how far from the relaxed counts to search: soon a plan, then a better one."""
 SHARE_OF_TIME_ROUNDING = 0.25
 """Of the time that is left, what each may take."""
@@ -51,7 +52,7 @@ SHARE_OF_TIME_BY_BLOCKS = 0.6
 """Of the time that is left, what the offers may take once the relaxation is there."""
 SHARE_FOR_OFFERS = 0.9
 """Of the gap, what offers may have lost for machines to be rounded around them."""
-ROUNDINGS_BY_BLOCKS = ((0.5, 0), (0.15, 1), (0.05, 1))
+ROUNDINGS_BY_BLOCKS = ((0.5, 0), (0.15, 0), (0.07, 0), (0.15, 1), (0.05, 1))
 
 
 Solution = tuple[Floats, float]
@@ -198,18 +199,30 @@ def _without_offers(matrix: Matrix, options: SolveOptions, clock: Clock) -> Solu
     if not ((matrix.row_lower[held] > 0) | (matrix.row_upper[held] < 0)).any():  # no award: nothing needs be held
         columns = columns_beside(matrix, held)
         bare = bare.part(columns)
-    solver = Solver(replace(bare, integer=bare.coarse), seed=options.seed)
-    solver.set_costs(bare.money, bare.constant, maximise=True)
+    apart, x = Apart(bare), np.zeros(len(columns))
+    solutions = side_by_side(lambda part: _soon(bare.part(*part), options, clock), apart.parts)
+    for (own, _), solution in zip(apart.parts, solutions, strict=True):
+        if solution is None:
+            return None
+        x[own] = solution
+    x = apart.complete(x)
+    return _among(columns, x, len(upper)), float(bare.money @ x) + bare.constant
+
+
+def _soon(matrix: Matrix, options: SolveOptions, clock: Clock) -> Floats | None:
+    """Whole machines around the relaxation, soon rather than good."""
+    solver = Solver(replace(matrix, integer=matrix.coarse), seed=options.seed)
+    solver.set_costs(matrix.money, matrix.constant, maximise=True)
     rel_gap = max(options.rel_gap, REL_GAP_WITHOUT_OFFERS)
     try:
         relaxed = solver.solve(rel_gap=rel_gap, abs_gap=options.abs_gap, seconds=clock.left_seconds)
         if relaxed.x is None:
             return None
         allowed = max(options.abs_gap, rel_gap * abs(relaxed.objective or 0.0))
-        rounded = Rounding(bare, relaxed.x, options.seed).whole(0.0, 1, np.inf, clock, gap=allowed)
+        rounded = Rounding(matrix, relaxed.x, options.seed).whole(0.0, 1, np.inf, clock, gap=allowed)
     except SolverError:
         return None
-    return None if rounded is None else (_among(columns, rounded[0], len(upper)), rounded[1])
+    return None if rounded is None else rounded[0]
 
 
 def _among(columns: Indices, x: Floats, count: int) -> Floats:

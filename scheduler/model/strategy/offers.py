@@ -11,12 +11,12 @@ import numpy as np
 from scheduler.errors import SolverError
 from scheduler.model.compile import Matrix
 from scheduler.model.solve import Clock
-from scheduler.model.strategy.blocks import Indices
+from scheduler.model.strategy.apart import Indices
 from scheduler.model.strategy.relaxation import Relaxation
 from scheduler.model.strategy.windows import Windows, borders, even
 from scheduler.problem import Floats
 
-PRECISION = 1e-5
+PRECISION = 2e-5
 """Of the money of offers that are decided."""
 PROPOSALS = ((6, True), (3, False), (3, True), (2, False), (2, True))
 """How many windows, and whether with all their columns."""
@@ -25,6 +25,8 @@ LARGEST_COLUMNS_COUNT = 300_000
 """Beyond this many, windows with all their columns take longer than they are worth."""
 SHARE_OF_WINDOWS = 0.2
 """Of the gap, what each proposal may lose."""
+SHARE_WITHOUT_STEPS = 0.5
+"""Of the gap, what a proposal may lose and be taken as it is."""
 STEPS_COUNT = 16
 """Single steps asked after for each proposal."""
 WORTH_ASKING = 3e-6
@@ -62,23 +64,24 @@ class Offers:
             self.bound = min(self.bound, said.bound)
         if said.x is not None:
             self._relaxation.used[used[said.x != 0]] = True
-            self._take(np.rint(said.x[self._matrix.coarse[used]]))
+            proposed = np.rint(said.x[self._matrix.coarse[used]])
+            lower, upper = self._matrix.lower[self.columns], self._matrix.upper[self.columns]
+            proposed = np.clip(proposed, lower, upper)
+            self._take(proposed)
+            if self.bound - self.money > SHARE_WITHOUT_STEPS * abs_gap:
+                self._take(self._better_steps(proposed))
         return True
 
     def _take(self, values: Floats) -> None:
-        """Values of the whole columns, and better ones near them."""
-        relaxation, lower, upper = self._relaxation, self._matrix.lower, self._matrix.upper
-        values = self._better_steps(np.clip(values, lower[self.columns], upper[self.columns]))
-        relaxation.limit(self.columns, values, values)
-        relaxation.solve(PRECISION)
-        if relaxation.money > self.money:
-            self.money, self.values, self.x = relaxation.money, values, relaxation.x
+        """What values of the whole columns earn, all columns considered."""
+        self._relaxation.limit(self.columns, values, values)
+        self._relaxation.solve(PRECISION)
+        if self._relaxation.money > self.money:
+            self.money, self.values, self.x = self._relaxation.money, values, self._relaxation.x
 
     def _better_steps(self, values: Floats) -> Floats:
         """The values after single steps that each earn more among the columns in use."""
         relaxation, columns = self._relaxation, self.columns
-        relaxation.limit(columns, values, values)
-        relaxation.solve(PRECISION)
         money, margins = relaxation.money_among_used()
         seen = {tuple(values)}
         asked = 0

@@ -22,11 +22,12 @@ from scipy.sparse import csc_array, hstack
 from scheduler.errors import SolverError
 from scheduler.model.compile import Matrix
 from scheduler.model.solve import Clock, Outcome, Solver
-from scheduler.model.strategy.blocks import NOTHING, Blocks, Bound, Indices, columns_beside
+from scheduler.model.strategy.apart import Apart, Indices, side_by_side
+from scheduler.model.strategy.blocks import NOTHING, Blocks, Bound, columns_beside
 from scheduler.problem import Floats
 
-FIRST_BOX = 2.0
-"""Half the width of the box, in mean prices to begin with."""
+FIRST_BOX, FIRST_BOX_OF_SAMPLE = 2.0, 0.15
+"""Half the width of the box, in mean prices to begin with; those of a sample are nearly right."""
 NARROWER, WIDER, FREE = 0.7, 1.5, 4.0
 """After prices that were no better; after better ones that the box held back; where only the box is in the way."""
 OFF_BALANCE_MW = 1e-5
@@ -62,25 +63,30 @@ class Relaxation:
     def _first_prices(self) -> Floats:
         """[rows] of the problem that offers nothing; of what markets ask for, of a sample or of the offers."""
         matrix, boxed = self.matrix, self._boxed
-        rows = np.setdiff1d(np.arange(matrix.matrix.shape[0]), boxed)
-        columns = columns_beside(matrix, boxed)
-        solver = Solver(matrix.part(columns, rows), relaxed=True)
-        solver.set_costs(matrix.money[columns], matrix.constant, maximise=True)
-        result = solver.solve(rel_gap=0.0, abs_gap=0.0, seconds=self._clock.left_seconds)
-        if result.outcome is not Outcome.OPTIMAL:
-            raise SolverError("the relaxation without offers was not solved")
-        self.used[columns[np.abs(solver.point()[0]) > NOTHING]] = True
+        rows, columns = np.setdiff1d(np.arange(matrix.matrix.shape[0]), boxed), columns_beside(matrix, boxed)
+        bare = matrix.part(columns, rows)
         prices = np.zeros(matrix.matrix.shape[0])
-        prices[rows] = solver.duals()
+
+        def solve(part: tuple[Indices, Indices]) -> None:
+            solver = Solver(bare.part(*part), relaxed=True)
+            solver.set_costs(bare.money[part[0]], maximise=True)
+            result = solver.solve(rel_gap=0.0, abs_gap=0.0, seconds=self._clock.left_seconds)
+            if result.outcome is not Outcome.OPTIMAL:
+                raise SolverError("the relaxation without offers was not solved")
+            self.used[columns[part[0][np.abs(solver.point()[0]) > NOTHING]]] = True
+            prices[rows[part[1]]] = solver.duals()
+
+        side_by_side(solve, Apart(bare).parts)
         sampled = _prices_of_sample(matrix, boxed, self._clock)
         prices[boxed] = _prices_of_offers(matrix, boxed) if sampled is None else sampled
+        self._box_share = FIRST_BOX if sampled is None else FIRST_BOX_OF_SAMPLE
         return prices
 
     def _first_box(self) -> float:
         typical = np.abs(self._center[self._boxed])
         if not typical.any():
             typical = np.abs(self._center[np.abs(self._center) > NOTHING])
-        return FIRST_BOX * float(typical.mean()) if typical.size else 1.0
+        return self._box_share * float(typical.mean()) if typical.size else 1.0
 
     @property
     def prices(self) -> Floats:

@@ -3,13 +3,14 @@
 What makes a relaxed solution hard to round is that MW are held by parts of machines: with every machine sold, three
 and a half of them for one product and six and a half for another need eleven where there are ten. So the relaxation is
 solved once more with the offers fixed and a margin: every hold that is used asks for a part of a machine more than its
-MW need. With half a machine of margin nearly every count can be rounded where it stands; with less the plan earns more
-and takes a search.
+MW need. With half a machine of margin nearly every count can be rounded where it stands; with less the plan earns more,
+down to where no rounding is left and it takes a search.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,6 +60,7 @@ class Rounding:
     def _with_margin(self, margin: float, clock: Clock) -> Floats | None:
         """The relaxation in which every hold in use has a part of a machine to spare."""
         covers = self._mw_per_machine > 0
+        rows = np.flatnonzero(covers)
         used = np.zeros(len(covers), dtype=bool)
         x: Floats | None = self._x
         for _ in range(PASSES_COUNT):
@@ -67,14 +69,20 @@ class Rounding:
             used |= covers & (self._machines_needed(x) > WHOLE)
             if (used == before).all():
                 break
-            upper = self._matrix.row_upper.copy()
-            upper[used] = -margin * self._mw_per_machine[used]
-            solver = Solver(replace(self._matrix, row_upper=upper), relaxed=True)
-            solver.set_costs(self._matrix.money, self._matrix.constant, maximise=True)
-            x = solver.solve(rel_gap=0.0, abs_gap=0.0, seconds=clock.left_seconds).x
+            upper = np.where(used, -margin * self._mw_per_machine, 0.0)
+            self._relaxed.set_row_bounds(rows, self._matrix.row_lower[rows], upper[rows])
+            x = self._relaxed.solve(rel_gap=0.0, abs_gap=0.0, seconds=clock.left_seconds).x
             if x is None:
                 return None
+            self._relaxed.go_on_from_basis(primal=False)
         return x
+
+    @cached_property
+    def _relaxed(self) -> Solver:
+        """The relaxation, warm from one margin to the next."""
+        solver = Solver(self._matrix, relaxed=True)
+        solver.set_costs(self._matrix.money, self._matrix.constant, maximise=True)
+        return solver
 
     def _machines_needed(self, x: Floats) -> Floats:
         """[rows] of the rows that cover MW by machines, how many machines the MW of a solution need."""

@@ -9,7 +9,6 @@ window, because the sum of its own rows up to a border says so.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,11 +16,9 @@ from scipy.sparse import csc_array, csr_array, vstack
 
 from scheduler.model.compile import Matrix
 from scheduler.model.solve import Clock, Solver
-from scheduler.model.strategy.blocks import NOTHING, Indices, owner_of_rows
+from scheduler.model.strategy.apart import Indices, side_by_side
+from scheduler.model.strategy.blocks import NOTHING, owner_of_rows
 from scheduler.problem import Floats
-
-AT_ONCE = 2
-"""Windows solved side by side: HiGHS lets go of the interpreter."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,8 +93,7 @@ class Windows:
             result = solver.solve(rel_gap=0.0, abs_gap=share, seconds=clock.left_seconds)
             return (np.inf if result.bound is None else result.bound), result.x
 
-        with ThreadPoolExecutor(AT_ONCE) as pool:
-            results = list(pool.map(solved, self._windows))
+        results = side_by_side(solved, self._windows)
         bound = self._constant + sum(bound for bound, _ in results)
         x = np.zeros(self._count)
         for window, (_, found) in zip(self._windows, results, strict=True):

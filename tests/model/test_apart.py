@@ -1,0 +1,71 @@
+"""Problems that share nothing: side by side they earn what the whole earns."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from scheduler.model.compile import Matrix
+from scheduler.model.solve import Clock, Solver
+from scheduler.model.strategy.apart import Apart, side_by_side
+from scheduler.model.strategy.blocks import columns_beside, rows_of_markets
+from scheduler.model.strategy.fast import _without_offers
+from scheduler.settings import SolveOptions
+from scheduler.wire.request import schedule_request_from_pb
+from tests.model.test_relaxation import matrix_of, problem_of
+from tools.fixtures.scale import SIZES, scale_request
+
+
+def solved(matrix: Matrix) -> tuple[np.ndarray, float]:
+    solver = Solver(matrix, relaxed=True)
+    solver.set_costs(matrix.money, maximise=True)
+    result = solver.solve(rel_gap=0.0, abs_gap=0.0, seconds=60)
+    assert result.x is not None and result.objective is not None
+    return result.x, result.objective
+
+
+def without_offers(matrix: Matrix) -> Matrix:
+    held = rows_of_markets(matrix)
+    rows = np.setdiff1d(np.arange(matrix.matrix.shape[0]), held)
+    return replace(matrix.part(columns_beside(matrix, held), rows), constant=0.0)
+
+
+@pytest.fixture
+def fleet(monkeypatch: pytest.MonkeyPatch) -> Matrix:
+    """Four sites that meet in nothing but offers."""
+    monkeypatch.setitem(SIZES, "S", (4, 2, 24))
+    return matrix_of(schedule_request_from_pb(scale_request("S", 2))[1])
+
+
+def test_sites_without_offers_share_nothing(fleet: Matrix) -> None:
+    bare = without_offers(fleet)
+    apart = Apart(bare)
+    sites = [set(bare.site[columns].tolist()) for columns, _ in apart.parts if len(columns) > 10]
+    assert sorted(map(tuple, sites)) == [(0,), (1,), (2,), (3,)]
+    x, money = np.zeros(len(bare.money)), 0.0
+    for (columns, _), (own, earned) in zip(
+        apart.parts, side_by_side(lambda part: solved(bare.part(*part)), apart.parts), strict=True
+    ):
+        x[columns] = own
+        money += earned
+    assert money == pytest.approx(solved(bare)[1], rel=1e-9)
+    activity = bare.matrix @ apart.complete(x)
+    assert (activity <= bare.row_upper + 1e-6).all() and (activity >= bare.row_lower - 1e-6).all()
+
+
+def test_sites_that_offer_together_are_one_problem(fleet: Matrix) -> None:
+    assert max(len(columns) for columns, _ in Apart(fleet).parts) > 0.9 * len(fleet.money)
+
+
+@pytest.mark.parametrize("name", ["days/spike-day", "days/day-after-result", "days/absorber", "days/texas-day"])
+def test_a_plan_without_offers_keeps_every_row(name: str) -> None:
+    matrix = matrix_of(problem_of(name))
+    found = _without_offers(matrix, SolveOptions(), Clock(60))
+    assert found is not None
+    x, money = found
+    activity = matrix.matrix @ x
+    assert (activity <= matrix.row_upper + 1e-6).all() and (activity >= matrix.row_lower - 1e-6).all()
+    assert (x[matrix.integer] == np.rint(x[matrix.integer])).all() and not x[matrix.offers].any()
+    assert money == pytest.approx(float(matrix.money @ x) + matrix.constant)
