@@ -52,7 +52,7 @@ SHARE_OF_TIME_BY_BLOCKS = 0.6
 """Of the time that is left, what the offers may take once the relaxation is there."""
 SHARE_FOR_OFFERS = 0.9
 """Of the gap, what offers may have lost for machines to be rounded around them."""
-ROUNDINGS_BY_BLOCKS = ((0.5, 0), (0.15, 0), (0.07, 0), (0.15, 1), (0.05, 1))
+ROUNDINGS_BY_BLOCKS = ((0.07, 0), (0.15, 0), (0.5, 0), (0.15, 1), (0.05, 1))
 
 
 Solution = tuple[Floats, float]
