@@ -135,13 +135,11 @@ def _by_blocks(matrix: Matrix, options: SolveOptions, clock: Clock, on_incumbent
     allowed = max(options.abs_gap, options.rel_gap * abs(relaxation.bound))
     offers = Offers(relaxation, matrix, options.seed, Clock(SHARE_OF_TIME_BY_BLOCKS * clock.left_seconds))
     best: Solution | None = None
+    rounded_money = -np.inf
     with suppress(SolverError):  # out of time: what is known by then counts
-        while best is None or not proven(best[1], offers.bound, options):
-            before = offers.money
-            if not offers.improve(allowed):
-                break
-            within = offers.bound - offers.money <= SHARE_FOR_OFFERS * allowed
-            if offers.x is not None and offers.money > before and within:
+        while (best is None or not proven(best[1], offers.bound, options)) and offers.improve(allowed):
+            if offers.money > rounded_money and offers.bound - offers.money <= SHARE_FOR_OFFERS * allowed:
+                rounded_money = offers.money
                 best = _better(best, _among_used(matrix, relaxation, offers, options, clock, on_incumbent))
     if best is None and offers.x is not None:
         best = _among_used(matrix, relaxation, offers, options, clock, on_incumbent)

@@ -18,7 +18,7 @@ from scheduler.problem import Floats
 
 PRECISION = 2e-5
 """Of the money of offers that are decided."""
-PROPOSALS = ((6, True), (3, False), (3, True), (2, False), (2, True))
+PROPOSALS = ((6, True), (3, False), (2, False), (3, True), (2, True))
 """How many windows, and whether with all their columns."""
 PROPOSALS_OF_LARGEST = ((6, False), (3, False), (6, True), (2, False))
 LARGEST_COLUMNS_COUNT = 300_000
