@@ -44,6 +44,14 @@ def add_request(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_plan(parser: argparse.ArgumentParser) -> None:
+    """A request, and a plan of it that is audited, with the gap at which it was to be proven."""
+    add_request(parser)
+    add = parser.add_argument
+    add("plan", metavar="PLAN.json", help="what plan -o has written: JSON of a ScheduleResponse; it is audited")
+    add("--gap", type=float, metavar="G", help="relative gap at which it was proven (default: that of the request)")
+
+
 def add_output(parser: argparse.ArgumentParser) -> None:
     """Where a plan goes."""
     add = parser.add_argument

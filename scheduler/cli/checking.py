@@ -6,7 +6,7 @@ import argparse
 import sys
 
 from scheduler.cli import work
-from scheduler.cli.arguments import MALFORMED, OK, UNSOUND, AddCommand, add_request
+from scheduler.cli.arguments import MALFORMED, OK, UNSOUND, AddCommand, add_plan, add_request
 from scheduler.cli.inputs import name_of, request_of, schedule_of
 from scheduler.cli.outputs import json_of
 from scheduler.errors import InvalidFileError, InvalidRequestError
@@ -15,8 +15,7 @@ from scheduler.errors import InvalidFileError, InvalidRequestError
 def add(command: AddCommand) -> None:
     """The commands."""
     audit = command("audit", _audit, "check a plan with the independent checker")
-    add_request(audit)
-    audit.add_argument("plan", metavar="PLAN.json", help="what plan -o has written: JSON of a ScheduleResponse")
+    add_plan(audit)
     audit.add_argument("--json", action="store_true", help="print only the AuditResponse, as JSON")
 
     validate = command("validate", _validate, "say all that is wrong with a request, without solving it")
@@ -50,7 +49,7 @@ def _audit(args: argparse.Namespace) -> int:
     plan = schedule.conflict.relaxed_plan if schedule.HasField("conflict") else schedule.plan
     if not (schedule.HasField("plan") or schedule.conflict.HasField("relaxed_plan")):
         raise InvalidFileError(f"{args.plan}: holds no plan")
-    question = pb.AuditRequest(problem=request.problem, plan=plan, solve=schedule.solve)
+    question = pb.AuditRequest(problem=request.problem, plan=plan, solve=schedule.solve, options=request.options)
     answer = pb.AuditResponse.FromString(work.answered("audit", question.SerializeToString()))
     if args.json:
         sys.stdout.write(json_of(answer))

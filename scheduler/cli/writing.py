@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scheduler.cli.arguments import OK, AddCommand, add_request, count
+from scheduler.cli.arguments import OK, AddCommand, add_plan, count
 from scheduler.cli.inputs import audited_plan_of
 from scheduler.errors import SchedulerError
 
@@ -28,8 +28,7 @@ def add(command: AddCommand) -> None:
 
     def kind(name: str, run: Run, words: str) -> argparse.ArgumentParser:
         added = kinds.add_parser(name, help=words, description=f"{words[0].upper()}{words[1:]}.")
-        add_request(added)
-        added.add_argument("plan", metavar="PLAN.json", help="what plan -o has written; it is audited first")
+        add_plan(added)
         added.add_argument("-o", "--output", required=True, metavar="FILE", help=".csv or .xlsx")
         added.set_defaults(write=run)
         return added
@@ -62,8 +61,7 @@ def add(command: AddCommand) -> None:
 def add_plot(command: AddCommand) -> None:
     """The command."""
     plot = command("plot", _plot, "draw a plan: price, dispatch, reserve and money")
-    add_request(plot)
-    plot.add_argument("plan", metavar="PLAN.json", help="what plan -o has written; it is audited first")
+    add_plan(plot)
     plot.add_argument("-o", "--output", required=True, metavar="FILE", help=".svg, .png or .pdf")
 
 

@@ -59,8 +59,7 @@ def validate(job: Job, tell: Tell) -> pb.ValidateResponse:
 
 def audit(job: Job, tell: Tell) -> pb.AuditResponse:
     """Checks a plan with the independent checker."""
-    problem, plan, solve = audit_request_from_pb(message_from_bytes(pb.AuditRequest, job.payload))
-    return audit_to_pb(check.audit(problem, plan, solve))
+    return audit_to_pb(check.audit(*audit_request_from_pb(message_from_bytes(pb.AuditRequest, job.payload))))
 
 
 VERBS: dict[str, Callable[[Job, Tell], Message]] = {

@@ -483,6 +483,7 @@ class AuditRequest(_message.Message):
     PROBLEM_FIELD_NUMBER: _builtins.int
     PLAN_FIELD_NUMBER: _builtins.int
     SOLVE_FIELD_NUMBER: _builtins.int
+    OPTIONS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def problem(self) -> _problem_pb2.Problem:
         """The problem. Required."""
@@ -495,16 +496,21 @@ class AuditRequest(_message.Message):
     def solve(self) -> Global___Solve:
         """How it was solved: its objective, bound and gap are checked too. Default: not checked."""
 
+    @_builtins.property
+    def options(self) -> Global___SolveOptions:
+        """How it was to be solved: rel_gap and abs_gap say how near a proven plan must be to its bound. Default: the defaults of each option."""
+
     def __init__(
         self,
         *,
         problem: _problem_pb2.Problem | None = ...,
         plan: _plan_pb2.Plan | None = ...,
         solve: Global___Solve | None = ...,
+        options: Global___SolveOptions | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["plan", b"plan", "problem", b"problem", "solve", b"solve"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["options", b"options", "plan", b"plan", "problem", b"problem", "solve", b"solve"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["plan", b"plan", "problem", b"problem", "solve", b"solve"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["options", b"options", "plan", b"plan", "problem", b"problem", "solve", b"solve"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -40,8 +40,8 @@ def _both(problem: Problem, options: SolveOptions) -> Iterator[Violation]:
     yield from problem.violations()
 
 
-def audit_request_from_pb(pb: v1.AuditRequest) -> tuple[Problem, Plan, Solve | None]:
-    """Problem, plan and, if given, how it was solved. A plan that does not fit is an InvalidRequestError."""
+def audit_request_from_pb(pb: v1.AuditRequest) -> tuple[Problem, Plan, Solve | None, SolveOptions]:
+    """Problem, plan, how it was solved, if given, and was to be. A plan that does not fit is an InvalidRequestError."""
     read = Reader()
     refuse_unknown_fields(read, pb)
     for name in ("problem", "plan"):
@@ -49,11 +49,12 @@ def audit_request_from_pb(pb: v1.AuditRequest) -> tuple[Problem, Plan, Solve | N
             read.refuse(name, "required", f"state the {name}")
     read.raise_if_any()
     problem = read_problem(read, pb.problem, "problem")
-    read.raise_if_any(problem.violations())
+    options = read_options(read, pb.options, "options")
+    read.raise_if_any(_both(problem, options))
     plan = read_plan(read, pb.plan, problem, "plan")
     solve = read_solve(read, pb.solve, "solve") if pb.HasField("solve") else None
     read.raise_if_any()
-    return problem, plan, solve
+    return problem, plan, solve, options
 
 
 def request_from_bytes(data: bytes) -> v1.ScheduleRequest:

@@ -149,6 +149,28 @@ def test_a_written_plan_is_sound_and_a_changed_one_is_not(request_path, tmp_path
     assert json.loads(capsys.readouterr().out)["violations"]
 
 
+def test_a_plan_is_held_against_the_gap_that_was_asked_for(request_path, tmp_path, capsys, answer):
+    """Of the request, or of the command line where `plan --gap` said another one."""
+    path, of_request = tmp_path / "plan.json", tmp_path / "loose.json"
+    answer.solve.bound = answer.solve.objective + 0.01 * abs(answer.solve.objective) + 0.02
+    answer.solve.ClearField("gap")
+    path.write_text(response_to_json(answer))
+    request = message_from_json(pb.ScheduleRequest, request_path.read_text(), "request")
+    request.options.rel_gap = 0.05
+    of_request.write_text(response_to_json(request))
+    drawn = ["-o", str(tmp_path / "schedule.csv")]
+    for words in (["audit"], ["write", "schedule"]):
+        more = drawn if words[0] == "write" else []
+        assert cli.main([*words, str(request_path), str(path), *more]) == 5
+        assert "solve.bound: is " in "".join(capsys.readouterr())
+        assert cli.main([*words, str(request_path), str(path), "--gap", "0.05", *more]) == 0
+        assert cli.main([*words, str(of_request), str(path), *more]) == 0
+        assert cli.main([*words, str(of_request), str(path), "--gap", "0.001", *more]) == 5
+    capsys.readouterr()
+    assert cli.main(["audit", str(request_path), str(path), "--gap", "-1"]) == 2
+    assert capsys.readouterr().err.startswith(f"{request_path}: options.rel_gap: must be a finite number")
+
+
 def test_a_plan_that_does_not_fit_the_request(request_path, tmp_path, capsys, answer):
     path = tmp_path / "plan.json"
     answer.plan.sites[0].grid_mw.append(1.0)

@@ -86,6 +86,16 @@ def test_audit_passes_our_plan_and_refuses_a_better_looking_one(client):
     assert client.audit(question).violations
 
 
+def test_audit_holds_a_proof_against_the_gap_that_was_asked_for(client):
+    answer = client.schedule(tiny_request_pb()).response
+    question = pb.AuditRequest(problem=tiny_request_pb().problem, plan=answer.plan, solve=answer.solve)
+    question.solve.bound = answer.solve.objective + 0.01 * abs(answer.solve.objective) + 0.02
+    question.solve.ClearField("gap")
+    assert [violation.rule for violation in client.audit(question).violations] == ["proof"]
+    question.options.rel_gap = 0.05
+    assert not client.audit(question).violations
+
+
 def test_violations_come_with_the_status(client):
     with pytest.raises(InvalidRequestError) as caught:
         client.schedule(broken_request_pb())

@@ -39,6 +39,7 @@ from scheduler.plan import (
     Stream,
 )
 from scheduler.problem import Direction
+from scheduler.settings import SolveOptions
 from scheduler.v1 import scheduler_pb2 as v1
 from scheduler.wire.json import message_from_json, response_to_json
 from scheduler.wire.options import solve_from_pb, solve_to_pb
@@ -306,12 +307,19 @@ def test_solve_that_is_wrong(name, value):
 
 def test_audit_request():
     pb = v1.AuditRequest(problem=rich_request_pb().problem, plan=PLAN_PB)
-    problem, plan, solve = audit_request_from_pb(pb)
+    problem, plan, solve, options = audit_request_from_pb(pb)
     assert solve is None
+    assert options == SolveOptions()
     assert differences(PROBLEM, problem) == []
     assert differences(PLAN, plan, "plan") == []
     pb.solve.CopyFrom(solve_to_pb(SOLVE))
     assert audit_request_from_pb(pb)[2] == SOLVE
+    pb.options.rel_gap = 0.02
+    assert audit_request_from_pb(pb)[3] == SolveOptions(rel_gap=0.02)
+    pb.options.rel_gap = -1
+    with pytest.raises(InvalidRequestError) as refused:
+        audit_request_from_pb(pb)
+    assert [violation.field for violation in refused.value.violations] == ["options.rel_gap"]
     with pytest.raises(InvalidRequestError) as refused:
         audit_request_from_pb(v1.AuditRequest())
     assert [violation.field for violation in refused.value.violations] == ["problem", "plan"]
