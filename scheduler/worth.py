@@ -9,7 +9,7 @@ them, and with the hash of the MWh that the meter does not show (E6; formulation
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -37,7 +37,7 @@ class Use:
     from_mode_id: str
     to_mode_id: str
     mw: Floats  # [T]
-    price_per_mwh: Floats  # [T] highest price of energy at which it pays, fees on import deducted
+    price_per_mwh: Floats  # [T] highest price of energy at which it pays, fees deducted where it is imported
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +61,8 @@ def demand_of(problem: Problem, plan: Plan, market: EnergyMarket, without: froze
     Machines behind the reserve that the plan sells stay in their modes at any price, so that what is sold can be held
     however the market clears; the others are free to follow the price. A price moves machines as if moves took no time
     and no wear: what starts do cost belongs in block bids, and for groups named in ``without``, those that are bid in
-    blocks, the step from rest is left out. Assets that are no groups of miners take what the plan says.
+    blocks, the step from rest is left out. Assets that are no groups of miners take what the plan says; what a site
+    would feed in otherwise is used without the fee on import, by those first that pay most.
     Raises SchedulerError for a market that is not open.
     """
     if market.stage is not Stage.OPEN:
@@ -81,8 +82,9 @@ def demand_of(problem: Problem, plan: Plan, market: EnergyMarket, without: froze
                 site_uses += [use for use in more if asset.id not in without or use.from_mode_id not in resting]
             else:
                 site_fixed += asset_plan.power_mw
-        fixed += site_fixed
-        uses += _within_limit(site, site_fixed, site_uses, _held_down_mw(plan, site))
+        least_mw, more = _metered(site, site_fixed, site_uses, _held_mw(plan, site))
+        fixed += least_mw
+        uses += more
     for other in problem.markets:
         if isinstance(other, EnergyMarket) and other.position_mw is not None:
             fixed -= other.position_mw if problem.site_ids_of(other) == own_sites else 0.0
@@ -201,7 +203,7 @@ def _ths_per_w(low: Mode, high: Mode) -> float:
 
 
 def _group_demand(problem: Problem, site: Site, group: MinerGroup, held: Counts) -> tuple[Floats, list[Use]]:
-    """What the machines of a group take at any price, and what free ones would take more, by mode."""
+    """What the machines of a group take at any price, and what free ones would take more, by mode; no fee deducted."""
     absent = group.least_count(problem.horizon.count)
     free = np.maximum(0, group.machine_count - absent.sum(axis=0) - held.sum(axis=0))
     modes = frontier(group)
@@ -210,36 +212,41 @@ def _group_demand(problem: Problem, site: Site, group: MinerGroup, held: Counts)
     income_per_ths_h = group.mining(problem).income_per_ths_h
     uses = []
     for low, high in pairwise(modes):
-        price = _ths_per_w(low, high) * W_PER_MW * income_per_ths_h - site.tariff.import_fee_per_mwh
+        price = _ths_per_w(low, high) * W_PER_MW * income_per_ths_h
         mw = free * (high.power_w - low.power_w) / W_PER_MW
         uses.append(Use(site.id, group.id, low.id, high.id, mw, price))
     return fixed, uses
 
 
-def _held_down_mw(plan: Plan, site: Site) -> Floats | float:
-    """[T] MW of import that calls down may take on top."""
+def _held_mw(plan: Plan, site: Site) -> dict[Direction, Floats | float]:
+    """[T] MW of export that calls up may take on top, and of import that calls down may."""
     assets = {asset.id for asset in site.assets}
-    down = [
-        backing.mw
-        for market in plan.markets
-        for backing in market.backing
-        if backing.asset_id in assets and backing.direction is Direction.DOWN
-    ]
-    return sum(down, np.float64(0.0))
+    backings = [one for market in plan.markets for one in market.backing if one.asset_id in assets]
+    return {d: sum((one.mw for one in backings if one.direction is d), np.float64(0.0)) for d in Direction.SYMMETRIC.parts}
 
 
-def _within_limit(site: Site, fixed_mw: Floats, uses: list[Use], down_mw: Floats | float) -> Iterator[Use]:
-    """The uses that fit under the import limit, with room for calls down: the best paid first."""
-    connection = site.connection
-    if connection is None or connection.import_limit_mw is None:
-        yield from uses
-        return
-    room = np.maximum(0.0, connection.import_limit_mw - down_mw - fixed_mw)
+def _metered(
+    site: Site, fixed_mw: Floats, uses: list[Use], held_mw: dict[Direction, Floats | float]
+) -> tuple[Floats, list[Use]]:
+    """What the meter shows at any price, and the uses that it shows on top, the best paid first.
+
+    Import and export keep within their limits, with room for calls: what cannot be fed in is used, or left, at any
+    price. The fee comes off the price of what is imported; what only makes the site feed in less bears none.
+    """
+    assert site.connection is not None, "a site without a connection is in no energy market"
+    most_mw = np.maximum(fixed_mw, site.connection.import_limit_mw - held_mw[Direction.DOWN])
+    least_mw = np.maximum(fixed_mw, held_mw[Direction.UP] - site.connection.export_limit_mw)
     better = np.zeros((len(uses), len(fixed_mw)))
     for i, use in enumerate(uses):
         for j, other in enumerate(uses):
             first = (other.price_per_mwh > use.price_per_mwh) | ((other.price_per_mwh == use.price_per_mwh) & (j < i))
             better[i] += np.where(first, other.mw, 0.0)
+    metered = []
     for use, before in zip(uses, better, strict=True):
-        mw = np.clip(room - before, 0.0, use.mw)
-        yield Use(use.site_id, use.asset_id, use.from_mode_id, use.to_mode_id, mw, use.price_per_mwh)
+        start, end = (np.clip(fixed_mw + mw, least_mw, most_mw) for mw in (before, before + use.mw))
+        own_mw = np.minimum(end, 0.0) - np.minimum(start, 0.0)
+        if own_mw.any():
+            metered.append(replace(use, mw=own_mw))
+        price = use.price_per_mwh - site.tariff.import_fee_per_mwh
+        metered.append(replace(use, mw=end - start - own_mw, price_per_mwh=price))
+    return least_mw, metered

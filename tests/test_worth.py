@@ -35,6 +35,9 @@ def whole(value: float) -> np.ndarray:
     return np.full(COUNT, float(value))
 
 
+OPEN = Connection(whole(np.inf), whole(np.inf))
+
+
 def group(*modes: Mode, machines: int = 1000, seconds: float = 0.0, wear: float = 0.0, **more: object) -> MinerGroup:
     moves = tuple(Move(a.id, b.id, seconds, None, wear) for a in modes for b in modes if a is not b)
     return MinerGroup("g", machines, modes, moves, (Cohort(modes[0].id, machines),), **more)
@@ -50,7 +53,7 @@ def problem(
 ) -> Problem:
     horizon = Horizon(datetime(2026, 6, 1, tzinfo=UTC), 15, COUNT, "Europe/Berlin")
     site = Site(
-        "site", more.pop("connection", None), Tariff(whole(fee), bool(more.pop("fee_on_calls", False))), (asset,)
+        "site", more.pop("connection", OPEN), Tariff(whole(fee), bool(more.pop("fee_on_calls", False))), (asset,)
     )
     energy = EnergyMarket("da", Stage.OPEN, NONE, ("site",))
     return Problem(horizon, "EUR", Mining(whole(hashprice), pool_fee), (site,), (energy, *markets))
@@ -164,6 +167,36 @@ def test_other_assets_take_what_the_plan_says():
     other = replace(planned, sites=(replace(site, assets=(AssetPlan("g", whole(1.25)),)),))
     demand = demand_of(asked, other, asked.markets[0])
     assert demand.mw_at(4000.0) == pytest.approx(whole(1.25)) and not demand.uses
+
+
+SUN = np.array([0.0, 1.0, 2.5, 6.0])  # MW
+
+
+@pytest.mark.parametrize("export_mw", [np.inf, 1.5, 0.0])
+@pytest.mark.parametrize("held_mw", [0.0, 0.4])
+def test_what_is_used_behind_the_meter_bears_no_fee_on_import(export_mw, held_mw):
+    """A site with sun: at every price its meter shows what earns most, by enumeration of what its machines could do."""
+    asset = group(OFF, ECO, FULL)
+    calls = backing(UP, FULL, OFF, [0] * COUNT, [held_mw] * COUNT)
+    asked = problem(asset, reserve(), fee=20.0, connection=Connection(whole(2.6), whole(export_mw)))
+    planned = plan_of(asset, {"off": [1000] * COUNT}, MarketPlan("r", backing=(calls,)))
+    site = planned.sites[0]
+    sunny = replace(planned, sites=(replace(site, assets=(*site.assets, AssetPlan("sun", -SUN))),))
+    asked = replace(asked, sites=(replace(asked.sites[0], assets=(asset, asset)),))  # the second stands for the sun
+    demand = demand_of(asked, sunny, asked.markets[0])
+    income = 40 / 1000 / 24
+    best_first = [ECO] * 100 + [FULL] * 100  # ten machines at a time: all to eco, then all on to full
+    for t in range(COUNT):
+        taken_mw, earned = [0.0], [0.0]
+        for i, mode in enumerate(best_first):
+            before = ECO if i >= 100 else OFF
+            taken_mw.append(taken_mw[-1] + 10 * (mode.power_w - before.power_w) / 1e6)
+            earned.append(earned[-1] + 10 * (mode.hashrate_ths - before.hashrate_ths) * income)
+        for price in (-60.0, 0.0, 30.0, 39.0, 42.0, 58.0, 62.0, 90.0, 93.0, 105.0, 115.0, 300.0):
+            meter = [max(mw - SUN[t], held_mw - export_mw) for mw in taken_mw]  # what cannot be fed in is left
+            money = [e - price * m - 20.0 * max(0.0, m) if m <= 2.6 else -np.inf for e, m in zip(earned, meter)]
+            wanted = meter[int(np.argmax(money))]
+            assert demand.mw_at(price)[t] == pytest.approx(wanted, abs=0.0241), (t, price)
 
 
 def test_machines_behind_both_directions_are_held_once():

@@ -57,7 +57,7 @@ def block_bids_of(problem: Problem, plan: Plan, asset_id: str, rules: CurveRules
                     raise SchedulerError(f"group {asset_id!r} never rests: no block could pay for its starts")
                 free = asset_plan.mode_count - held_count(plan, asset, asset_plan)
                 mining = np.array([not mode.resting for mode in asset.modes])
-                return list(_bids(problem, site, asset, free[mining].sum(axis=0), rules))
+                return list(_bids(problem, site, asset, site_plan.grid_mw, free[mining].sum(axis=0), rules))
     raise SchedulerError(f"there is no group of mining machines {asset_id!r}")
 
 
@@ -74,12 +74,14 @@ def nord_pool_block_rows(bids: list[BlockBid], problem: Problem) -> list[Row]:
     return rows
 
 
-def _bids(problem: Problem, site: Site, group: MinerGroup, running: Counts, rules: CurveRules) -> Iterator[BlockBid]:
+def _bids(
+    problem: Problem, site: Site, group: MinerGroup, grid_mw: Floats, running: Counts, rules: CurveRules
+) -> Iterator[BlockBid]:
     rest, mode = frontier(group)[:2]
     machine_kw = (mode.power_w - rest.power_w) / W_PER_KW
     for number, (start, end, machines) in enumerate(_layers(running), 1):
         kw = math.floor(machines * machine_kw / rules.lot_kw + 1e-6) * rules.lot_kw
-        price = _worth(problem, site, group, start, end)
+        price = _worth(problem, site, group, grid_mw[start:end], machines, start, end)
         ticks = math.floor(min(price, rules.most_price_per_mwh) * rules.ticks_per_unit_count + 1e-6)
         if kw and ticks >= rules.limits_ticks[0]:
             least_percent = min(PERCENT, math.ceil(PERCENT * max(rules.lot_kw, machine_kw) / kw - 1e-6))
@@ -106,17 +108,21 @@ def _layers(running: Counts) -> list[tuple[int, int, int]]:
     return sorted(layers, key=lambda layer: (layer[0], -layer[1]))
 
 
-def _worth(problem: Problem, site: Site, group: MinerGroup, start: int, end: int) -> float:
+def _worth(
+    problem: Problem, site: Site, group: MinerGroup, grid_mw: Floats, machines: int, start: int, end: int
+) -> float:
     """Mean price per MWh at which a run pays: its hash less fees, the moves in and out and what they do not hash.
 
-    Machines that run when the horizon starts or ends are moved by no move of this run.
+    grid_mw: what the meter shows during the run, which is taken for the last of it: the fee is due on what would not be
+    imported without the run, none where the site would only feed in more. Machines that run when the horizon starts or ends are moved by no move of this run.
     """
     rest, mode = frontier(group)[:2]
     income: Floats = group.mining(problem).income_per_ths_h
     hours = problem.horizon.step_hours
     machine_mw = (mode.power_w - rest.power_w) / W_PER_KW / KW_PER_MW
     earned = float(mode.hashrate_ths * income[start:end].sum() * hours)
-    fees = float(site.tariff.import_fee_per_mwh[start:end].sum() * hours) * machine_mw
+    imported_mw = np.maximum(grid_mw, 0.0) - np.maximum(grid_mw - machines * machine_mw, 0.0)
+    fees = float((site.tariff.import_fee_per_mwh[start:end] * imported_mw).sum() * hours) / machines
     moved = 0.0
     if start > 0:
         wear, seconds = _way(group, rest, mode)

@@ -457,6 +457,9 @@ def test_a_block_pays_for_its_starts(days):
     whole = plan_of(asset, {"full": [1000] * 4})
     (bid,) = block_bids_of(asked, whole, "g", LINEAR)
     assert bid.price_per_mwh == pytest.approx(np.floor((200 * income / 0.0035 - 6.0) * 100) / 100), "nothing starts"
+    fed_in = replace(planned, sites=(replace(planned.sites[0], grid_mw=planned.sites[0].grid_mw - 1.75),))
+    (bid,) = block_bids_of(asked, fed_in, "g", LINEAR)
+    assert bid.price_per_mwh == pytest.approx(np.floor((worth + 3.0) * 100) / 100), "half is made behind the meter"
     with pytest.raises(SchedulerError, match="no group"):
         block_bids_of(asked, planned, "x", LINEAR)
     never = group(FULL)
