@@ -7,6 +7,7 @@ refused with file and row: nothing is filled in, and no result is folded in twic
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,11 +15,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scheduler.errors import InvalidFileError, SchedulerError
-from scheduler.formats import bid_results, position
+from scheduler.formats import bid_results, curve_file, position
 from scheduler.formats.bid_results import BidFile, BidRow
 from scheduler.formats.content import Content
+from scheduler.formats.curve_file import CurveFile
 from scheduler.formats.into_request import named_product
+from scheduler.formats.position import PositionFile
 from scheduler.formats.series import MINUTE_FORMAT, Series, Source
+from scheduler.horizon import Horizon
 from scheduler.markets.block import KW_PER_MW, Block
 from scheduler.markets.energy import EnergyMarket
 from scheduler.markets.reserve import ReserveMarket
@@ -31,6 +35,7 @@ if TYPE_CHECKING:
     from scheduler.v1 import scheduler_pb2 as pb
 
 CENT = 0.01 + 1e-9  # bids are written rounded up to it
+HALF_LOT_MW = 0.05 + 1e-6  # volumes are published in lots of 0.1 MW (facts A2)
 WHOLE_AWARD = "won"  # id of the award for a bid that has none
 
 
@@ -76,8 +81,8 @@ def fold(
     """A request with a result in it: awards (`formats.bid_results`) or a position (`formats.position`).
 
     market_ids: the markets that it may be of; none: those whose product the file names, or the one open energy market.
-    bids_path: the bids that were handed in; then each must have its result, and no other. nothing_won: markets whose
-    gate has closed without a bid or an award.
+    bids_path: the bids that were handed in; then each must have its result, and no other. Of a position it is the
+    demand curve, and what was bought must lie on it. nothing_won: markets whose gate has closed without a bid or award.
     Raises InvalidRequestError for a malformed request, InvalidFileError, with the row, for a result that does not fit
     it. The new request is not checked as a whole: long and short prices may be still to come.
     """
@@ -91,9 +96,10 @@ def fold(
     said: list[str] = []
     content = None if path is None else Content.of(path)
     if content is not None and position.recognises(content):
-        if bids_path is not None or terms.penalty_per_mw_h is not None:
-            raise SchedulerError("bids to compare with and penalties go with results of capacity, not with a position")
-        said += _fold_position(new.problem, problem, content, market_ids, terms)
+        if terms.penalty_per_mw_h is not None:
+            raise SchedulerError("penalties go with results of capacity, not with a position")
+        curve = None if bids_path is None else curve_file.read(Content.of(bids_path), problem.horizon)
+        said += _fold_position(new.problem, problem, content, market_ids, terms, curve)
     elif terms.of_deviation:
         raise SchedulerError("how a deviation is settled goes with the result of an energy market")
     elif content is not None and bid_results.recognises(content):
@@ -113,7 +119,12 @@ def fold(
 
 
 def _fold_position(
-    new: problem_pb2.Problem, problem: Problem, content: Content, market_ids: Collection[str], terms: Terms
+    new: problem_pb2.Problem,
+    problem: Problem,
+    content: Content,
+    market_ids: Collection[str],
+    terms: Terms,
+    curve: CurveFile | None,
 ) -> Iterator[str]:
     file = position.read(content)
     _check_currency(file.source, file.currency_code, problem)
@@ -130,6 +141,8 @@ def _fold_position(
     if not _is_open(problem.markets[found[0]]):
         raise InvalidFileError(f"{file.source.file}: market {market.id!r} is cleared: its result is in the request")
     bought, price = file.over(problem.horizon)
+    if curve is not None:
+        _compare_with_curve(file, curve, problem.horizon)
     _put(market.energy.position_mw, bought)
     _put(market.energy.price_per_mwh, price)
     market.cleared.SetInParent()
@@ -147,6 +160,30 @@ def _fold_position(
             series.source = f"assumed: {away:+g} from {price.provenance}"[:200]
     mwh = sum(bought.values) * bought.step_minutes / 60
     yield f"{market.id}: {len(bought.values)} periods, {mwh:g} MWh bought net, from {file.source.file}"
+
+
+def _compare_with_curve(file: PositionFile, curve: CurveFile, horizon: Horizon) -> None:
+    """What was bought at the price of each interval lies on the curve that was handed in for it."""
+    name = curve.source.file
+    if curve.currency_code != file.currency_code:
+        raise InvalidFileError(f"{name}: is in {curve.currency_code}, {file.source.file} in {file.currency_code}")
+    for t in range(horizon.count):
+        start = horizon.boundary_utc(t)
+        at = bisect_right(file.price.starts_utc, start) - 1
+        row, mw = file.price.rows[at], file.position.rows[at].value
+        mine = curve.curves.get(start)
+        if mine is None:
+            raise InvalidFileError(f"{name}: has no curve of {start:{MINUTE_FORMAT}}")
+        found = mine.range_mw(row.value)
+        if found is None or not found[0] - HALF_LOT_MW <= mw <= found[1] + HALF_LOT_MW:
+            buys = "does not reach that price"
+            if found is not None:
+                buys = "buys " + " to ".join(f"{end:g}" for end in dict.fromkeys(found)) + " MW there"
+            words = (
+                f"{mw:g} MW were bought at {row.value:g} per MWh, and the curve in row {mine.number} of {name} {buys}"
+            )
+            hint = "is it the result of another curve? Where blocks were taken besides, leave the curve out"
+            raise InvalidFileError(f"{file.source.file}:{row.number}: {words} {buys}: {hint}")
 
 
 def _put(series: problem_pb2.Series, found: Series) -> None:

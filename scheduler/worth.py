@@ -8,7 +8,6 @@ them, and with the hash of the MWh that the meter does not show (E6; formulation
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -222,7 +221,9 @@ def _held_mw(plan: Plan, site: Site) -> dict[Direction, Floats | float]:
     """[T] MW of export that calls up may take on top, and of import that calls down may."""
     assets = {asset.id for asset in site.assets}
     backings = [one for market in plan.markets for one in market.backing if one.asset_id in assets]
-    return {d: sum((one.mw for one in backings if one.direction is d), np.float64(0.0)) for d in Direction.SYMMETRIC.parts}
+    return {
+        d: sum((one.mw for one in backings if one.direction is d), np.float64(0.0)) for d in Direction.SYMMETRIC.parts
+    }
 
 
 def _metered(

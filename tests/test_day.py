@@ -114,7 +114,7 @@ class Desk:
         write_rows(curve, book_rows(curves, horizon, "EUR", LINEAR))
         result.write_text(desk_day.day_ahead_result(curve.read_text(), self.price_of))
         terms = Terms(max_deviation_mw=MAX_DEVIATION_MW, long_below_per_mwh=SPREAD, short_above_per_mwh=SPREAD)
-        self.request = fold(self.request, result, terms=terms).request
+        self.request = fold(self.request, result, bids_path=curve, terms=terms).request
 
     def walk(self, most_mw: Mapping[str, float] = {}) -> tuple[list[int], Problem, Plan]:
         """All gates. Returns how many bids there were at each, and the plan of the rest of the day."""

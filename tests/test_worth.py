@@ -194,7 +194,9 @@ def test_what_is_used_behind_the_meter_bears_no_fee_on_import(export_mw, held_mw
             earned.append(earned[-1] + 10 * (mode.hashrate_ths - before.hashrate_ths) * income)
         for price in (-60.0, 0.0, 30.0, 39.0, 42.0, 58.0, 62.0, 90.0, 93.0, 105.0, 115.0, 300.0):
             meter = [max(mw - SUN[t], held_mw - export_mw) for mw in taken_mw]  # what cannot be fed in is left
-            money = [e - price * m - 20.0 * max(0.0, m) if m <= 2.6 else -np.inf for e, m in zip(earned, meter)]
+            money = [
+                e - price * m - 20.0 * max(0.0, m) if m <= 2.6 else -np.inf for e, m in zip(earned, meter, strict=True)
+            ]
             wanted = meter[int(np.argmax(money))]
             assert demand.mw_at(price)[t] == pytest.approx(wanted, abs=0.0241), (t, price)
 

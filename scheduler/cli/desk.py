@@ -44,7 +44,7 @@ def add(command: AddCommand) -> None:
     add("result", metavar="RESULT", nargs="?", help="bids with what was accepted of them, or a day-ahead position")
     add("-o", "--output", required=True, metavar="REQUEST2.json", help="the new request; the old one stays as it is")
     add("--market", action="append", default=[], metavar="ID", help="that the result is of, where it does not say")
-    add("--bids", metavar="FILE", help="bids that were handed in: each must have its result, and no other")
+    add("--bids", metavar="FILE", help="bids that were handed in: the result must be theirs; of day-ahead, the curve")
     add("--nothing", action="append", default=[], metavar="ID", help="reserve market in which nothing was bid or won")
     add("--penalty", type=float, metavar="P", help="of the awards, per missing MW and hour (default: 0)")
     add("--max-deviation", type=float, metavar="MW", help="most deviation from the position")

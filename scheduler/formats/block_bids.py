@@ -114,7 +114,8 @@ def _worth(
     """Mean price per MWh at which a run pays: its hash less fees, the moves in and out and what they do not hash.
 
     grid_mw: what the meter shows during the run, which is taken for the last of it: the fee is due on what would not be
-    imported without the run, none where the site would only feed in more. Machines that run when the horizon starts or ends are moved by no move of this run.
+    imported without the run, none where the site would only feed in more. Machines that run when the horizon starts or
+    ends are moved by no move of this run.
     """
     rest, mode = frontier(group)[:2]
     income: Floats = group.mining(problem).income_per_ths_h
