@@ -3,6 +3,7 @@ SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+ORDERS := .venv-orders
 LOCK_TOOL := uv==0.13.9
 # make lock keeps the versions already locked; make lock UPGRADE=1 takes the newest of everything.
 COMPILE := .venv-lock/bin/uv pip compile --no-config --quiet --universal --fork-strategy fewest --python-version 3.11 \
@@ -24,7 +25,7 @@ fi
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint proto bench lock clean
+.PHONY: help setup run test lint proto bench orders lock clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,14 +59,26 @@ proto: $(READY) ## generate scheduler/v1 anew from protos/
 bench: $(READY) ## measure time and gap on the scale fixtures
 	$(BIN)/python -m bench.run
 
+orders: $(READY) $(ORDERS)/.ready ## have another package judge our order files, in an environment of its own
+	$(BIN)/python -m pytest -n 2 tests/independent
+
+# It pins other versions than ours: it is never installed beside the package.
+$(ORDERS)/.ready: tests/independent/requirements.lock
+	@$(FIND_PYTHON); \
+	set -e; \
+	"$$python" -m venv $(ORDERS); \
+	$(ORDERS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<; \
+	touch $@
+
 lock: ## pin the dependencies of pyproject.toml again (UPGRADE=1: to the newest)
 	@$(FIND_PYTHON); \
 	set -e; \
 	"$$python" -m venv .venv-lock; \
 	.venv-lock/bin/python -m pip install --quiet --disable-pip-version-check $(LOCK_TOOL); \
 	$(COMPILE) pyproject.toml --output-file requirements.lock; \
-	$(COMPILE) pyproject.toml --extra dev --extra frames --constraint requirements.lock --output-file requirements-dev.lock
+	$(COMPILE) pyproject.toml --extra dev --extra frames --constraint requirements.lock --output-file requirements-dev.lock; \
+	$(COMPILE) tests/independent/requirements.in --output-file tests/independent/requirements.lock
 
 clean: ## remove .venv, caches and build leftovers
-	rm -rf .venv .venv-lock build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-lock .venv-orders build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
