@@ -12,6 +12,9 @@ from bench.figures import Goal, Patience, timed
 from bench.measure import measure, solver_clock
 from bench.prices import with_new_prices
 from bench.run import GOALS, absolute_figures, overall_figures, ratio_figures, ratios_of
+from scheduler.formats import entsoe_acknowledgement
+from scheduler.formats.content import Content
+from scheduler.formats.registry import READERS, read_content
 from scheduler.model.build import physics_of
 from scheduler.model.kept import key_of
 from scheduler.wire.request import schedule_request_from_pb
@@ -106,7 +109,24 @@ def test_what_takes_long_is_run_once(monkeypatch, long_seconds, runs_count):
 
 
 def test_readers_give_a_figure_for_each_format_and_span(monkeypatch):
-    monkeypatch.setattr(readers, "SPANS", {"a day": (15, 96)})
+    short = {span: (minutes, 2880 // minutes) for span, (minutes, _) in readers.SPANS.items()}
+    monkeypatch.setattr(readers, "SPANS", short)
     found = list(readers.reader_figures(Patience(runs_count=1)))
-    assert [figure.name for figure in found] == [f"read {name}" for name in readers.WRITERS]
+    wanted = [(span, name) for span in short for name, (_, spans) in readers.WRITERS.items() if span in spans]
+    assert [(figure.against.partition(",")[0], figure.name) for figure in found] == [
+        (span, f"read {name}") for span, name in wanted
+    ]
+    assert {name for _, name in wanted} == set(readers.WRITERS), "none comes in no span"
     assert all(0 <= float(figure.value) < 5 and figure.unit == "s" for figure in found)
+
+
+def test_every_reader_is_measured():
+    """But that of an answer without data, which holds no prices."""
+    two_days = readers.prices(15, 192)
+    hours, blocks = readers.prices(60, 48), readers.prices(240, 12)
+    given = {readers.QUARTER: two_days, readers.YEAR: hours, readers.BLOCKS: blocks}
+    formats = {
+        read_content(Content(name, write(given[spans[0]]))).source.format
+        for name, (write, spans) in readers.WRITERS.items()
+    }
+    assert formats | {entsoe_acknowledgement.NAME} == {reader.NAME for reader in READERS}

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 from scheduler.formats.content import Content, Line
 from scheduler.formats.local_time import Stamp, instants
@@ -72,19 +73,26 @@ def _label(sheet: Sheet, line: Line) -> Label:
 def _stamp(sheet: Sheet, line: Line) -> Stamp:
     """The local start of the hour. Without DSTFlag, the order of the rows tells the hours of one name apart."""
     day, hour = (sheet.text(line, sheet.place(name)) for name in (DAY, HOUR))
-    on, ending = DAYS.fullmatch(day), HOURS.fullmatch(hour)
     fold = None
     if FLAG in sheet.header:
         flag = sheet.text(line, sheet.place(FLAG))
         if flag not in FLAGS:
             raise sheet.wrong(line.number, f"{FLAG} must be Y or N, is {shown(flag)}")
         fold = FLAGS[flag]
+    local = _local_start(day, hour)
+    if local is None:
+        words = f"{DAY} and {HOUR} must be as 03/29/2026 and 01:00, are {shown(day)} and {shown(hour)}"
+        raise sheet.wrong(line.number, words)
+    return Stamp(line.number, local, fold)
+
+
+@lru_cache(maxsize=10_000)
+def _local_start(day: str, hour: str) -> datetime | None:
+    """When the hour begins, or None where they are no day and hour. Each comes once for every point or service."""
+    on, ending = DAYS.fullmatch(day), HOURS.fullmatch(hour)
+    if not (on and ending and 1 <= int(ending[1]) <= 24):
+        return None
     try:
-        if on and ending and 1 <= int(ending[1]) <= 24:
-            midnight = datetime(int(on[3]), int(on[1]), int(on[2]))
-            return Stamp(line.number, midnight + timedelta(hours=int(ending[1]) - 1), fold)
-    except ValueError:
-        pass
-    raise sheet.wrong(
-        line.number, f"{DAY} and {HOUR} must be as 03/29/2026 and 01:00, are {shown(day)} and {shown(hour)}"
-    )
+        return datetime(int(on[3]), int(on[1]), int(on[2])) + timedelta(hours=int(ending[1]) - 1)
+    except (ValueError, OverflowError):
+        return None

@@ -11,6 +11,7 @@ import math
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from scheduler.errors import InvalidFileError
 from scheduler.formats.content import Content, Line
@@ -40,9 +41,13 @@ class Sheet:
 
     def place(self, name: str) -> int:
         """Where a column stands."""
-        if self.header.count(name) != 1:
+        if name not in self._places:  # no header names one twice: see `sheet_of`
             raise self.wrong(1, f"the header must name a column {name!r} once, is {shown(', '.join(self.header))}")
-        return self.header.index(name)
+        return self._places[name]
+
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        return {name: place for place, name in enumerate(self.header)}
 
     def text(self, line: Line, place: int) -> str:
         """A cell as text without spaces around it; empty where it is."""
