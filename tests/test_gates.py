@@ -7,6 +7,8 @@ import pytest
 from builders import tiny_request_pb
 
 from scheduler.errors import InvalidFileError, InvalidRequestError, SchedulerError
+from scheduler.formats import bid_results, position
+from scheduler.formats.content import Content
 from scheduler.formats.plan_files import write_rows
 from scheduler.gates import Terms, fold
 from scheduler.v1 import problem_pb2 as v1
@@ -342,6 +344,43 @@ def test_a_spoilt_file_is_refused_or_read_never_more(request_pb, tmp_path, name)
         if name != "day-ahead-result.csv":  # long and short prices are still to come
             schedule_request_from_pb(folded.request)
     assert refused > 30
+
+
+def workbook_bytes(path):
+    from openpyxl import Workbook
+
+    book = Workbook()
+    for line in path.read_text().splitlines():
+        book.active.append(line.split(","))
+    book.save(path.with_suffix(".xlsx"))
+    return path.with_suffix(".xlsx").read_bytes()
+
+
+@pytest.mark.parametrize("kind", ["list", "own", "workbook", "position"])
+def test_a_result_that_is_cut_off_anywhere_is_refused_or_says_less(kind, tmp_path):
+    """At every byte: never another figure, and never another block."""
+    whole_path = {"own": written(tmp_path, OWN, own_row(), own_row(start="T10:00:00Z", end="T14:00:00Z"))}
+    path = whole_path.get(kind, desk_day.PAGE / ("day-ahead-result.csv" if kind == "position" else "afrr-result.csv"))
+    data = path.read_bytes()
+    if kind == "workbook":
+        data = workbook_bytes(written(tmp_path, *path.read_text().splitlines()))
+
+    def rows(part: bytes):
+        content = Content("sample", part)
+        if kind == "position":
+            file = position.read(content)
+            return [*file.position.rows, *file.price.rows]
+        return list(bid_results.read(content, "Europe/Berlin").rows)
+
+    whole = set(rows(data))
+    assert whole
+    for end in range(len(data)):
+        try:
+            found = rows(data[:end])
+        except InvalidFileError as error:
+            assert str(error).startswith("sample")
+            continue
+        assert kind != "workbook" and set(found) <= whole, end
 
 
 def test_bids_in_a_workbook_are_compared_too(request_pb, tmp_path):

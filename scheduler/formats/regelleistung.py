@@ -123,6 +123,8 @@ def _read(sheet: Sheet, columns: Iterable[PriceColumn]) -> SeriesFile:
         direction, start, minutes = block_at(sheet, line, product, day)
         number = 1.0 if tender is None else sheet.number(line, tender)
         assert number is not None
+        if number < 1 or number % 1:
+            raise sheet.wrong(line.number, f"TENDER_NUMBER must be a whole number from 1, is {number:g}")
         for column in columns:
             price = sheet.number(line, column.place, ABSENT)
             if price is None:

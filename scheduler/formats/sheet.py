@@ -117,9 +117,10 @@ def csv_lines(content: Content, delimiter: str) -> list[Line]:
 def sheet_of(
     source: Source, lines: Iterable[Line], decimal: str = ".", *, grouped: bool = False, spare: int = 0
 ) -> Sheet:
-    """A sheet whose first line is the header. ``spare``: how many cells less than the header a row may have.
+    """A sheet whose first line is the header. ``spare``: how many cells less than the header the rows may have.
 
-    Empty cells at the end of the header are none; rows may have as many at theirs.
+    Empty cells at the end of the header are none, and all rows may have one at theirs. All have as many as the first of
+    them: in one that has fewer or more, every cell behind the fault would be read under a wrong name.
     """
     rows = iter(lines)
     first = next(rows, None)
@@ -133,11 +134,15 @@ def sheet_of(
         raise InvalidFileError(f"{source.file}:{first.number}: names the column {shown(twice)} twice")
     width = len(header)
     whole = []
+    count = 0
     for line in rows:
         cells = line.cells
+        count = count or len(cells)
         extra = cells[width:]
         if len(cells) < width - spare or any(cell not in (None, "") for cell in extra) or len(extra) > 1:
             raise InvalidFileError(f"{source.file}:{line.number}: has {len(cells)} fields, not {width}")
+        if len(cells) != count:
+            raise InvalidFileError(f"{source.file}:{line.number}: has {len(cells)} fields, the rows before it {count}")
         whole.append(Line(line.number, cells[:width] + (None,) * (width - len(cells))))
     return Sheet(source, tuple(header), tuple(whole), decimal, grouped)
 

@@ -36,15 +36,22 @@ def sheets_of(content: Content) -> dict[str, tuple[Line, ...]]:
                     if cells_count > MAX_CELLS_COUNT:
                         raise InvalidFileError(f"{content.name}: has more than {MAX_CELLS_COUNT} cells")
                     if any(value is not None for value in values):
-                        width = len(lines[0].cells) if lines else 0  # what is empty at the end of a row is not stored
-                        cells = (*map(_cell, values), *(None,) * (width - len(values)))
-                        lines.append(Line(number, cells))
+                        lines.append(Line(number, _row(values, len(lines[0].cells) if lines else 0)))
                 sheets[sheet.title] = tuple(lines)
             return sheets
     except InvalidFileError:
         raise
     except Exception as error:  # openpyxl raises of many kinds on broken workbooks
         raise InvalidFileError(f"{content.name}: is not a whole workbook: {brief(error)}") from None
+
+
+def _row(values: tuple[object, ...], width: int) -> tuple[Cell, ...]:
+    """The cells of a row: as many as the first row has, and more where they hold something.
+
+    What is empty at the end of a row is stored or not, as the program likes that wrote it.
+    """
+    end = max(place for place, value in enumerate(values, 1) if value is not None)
+    return (*map(_cell, values[:end]), *(None,) * (width - end))
 
 
 def _cell(value: object) -> Cell:

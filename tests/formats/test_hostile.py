@@ -5,15 +5,21 @@ that makes a file say something else in a sound way, such as another price, is r
 """
 
 import io
-import re
+import os
+import time
 import zipfile
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from functools import cache
+from random import Random
 
+import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from mutations import Mutation, Table, TableSample, csv_table, json_mutations, table_mutations, xml_mutations
+from oracles import energy_charts_says, entsoe_says
 from samples import (
     MARCH,
     OCTOBER,
@@ -27,8 +33,8 @@ from samples import (
     publication,
 )
 from test_day_ahead_csv import energy_charts, new_export, nordpool, old_export, smard, smard_english, smard_old
-from test_own_tables import columns_of, parquet, rows, workbook
-from test_regelleistung import AFRR_HEADER, FCR_HEADER, afrr_rows, csv_of, fcr_rows, workbook_of
+from test_own_tables import HEADER, columns_of, parquet, rows, workbook
+from test_regelleistung import AFRR_HEADER, FCR_HEADER, afrr_rows, csv_of, fcr_rows, workbook_of, zipped
 from test_reserve_csv import ercot_dam, ercot_mcpc, imbalance, mimer, neso, rebap
 
 from scheduler.errors import InvalidFileError
@@ -84,7 +90,10 @@ TEXTS: dict[str, Callable[[str], str]] = {
 BINARIES: dict[str, Callable[[], bytes]] = {
     "tidy-xlsx": lambda: workbook(rows(MARCH, 60)),
     "regelleistung-xlsx": lambda: workbook_of(AFRR_HEADER, afrr_rows(MARCH)),
+    "regelleistung-fcr-xlsx": lambda: workbook_of(FCR_HEADER, fcr_rows(MARCH)),
+    "nordpool-xlsx": lambda: xlsx(nordpool_table(MARCH)),
     "tidy-parquet": lambda: parquet(columns_of(rows(MARCH, 60))),
+    "zipped": lambda: zipped(a=tidy(MARCH)),
 }
 
 
@@ -112,6 +121,11 @@ def read_or_refused(data: bytes) -> Values | None:
         return None
 
 
+NAMES = st.sampled_from(sorted(TEXTS))
+DAYS = st.sampled_from([MARCH, ORDINARY, OCTOBER])
+MUTATIONS = settings(max_examples=300, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+
+
 def is_part(found: Values | None, whole: Values) -> bool:
     return found is None or all(
         label in whole and values.items() <= whole[label].items() for label, values in found.items()
@@ -120,7 +134,7 @@ def is_part(found: Values | None, whole: Values) -> bool:
 
 def test_every_reader_has_a_sample_that_it_alone_recognises():
     names = {reader_of(Content("sample", text_of(name, MARCH).encode())).NAME for name in TEXTS}
-    names |= {reader_of(Content("sample", binary_of(name))).NAME for name in BINARIES}
+    names |= {reader_of(Content("sample", binary_of(name))).NAME for name in BINARIES if name != "zipped"}
     assert names | {entsoe_acknowledgement.NAME} == {reader.NAME for reader in READERS}
 
 
@@ -132,6 +146,12 @@ def test_cut_off_at_every_byte(name):
     assert read == [], f"cut off after {read[:5]} bytes it says something else"
 
 
+def test_an_answer_without_data_is_refused_wherever_it_ends():
+    reason = "<Reason><code>999</code><text>No matching data found</text></Reason>"
+    data = f"<Acknowledgement_MarketDocument><mRID>1</mRID>{reason}</Acknowledgement_MarketDocument>".encode()
+    assert all(read_or_refused(data[:end]) is None for end in range(len(data) + 1))
+
+
 @pytest.mark.parametrize("name", BINARIES)
 def test_binaries_cut_off_at_every_byte(name):
     data = binary_of(name)
@@ -139,149 +159,127 @@ def test_binaries_cut_off_at_every_byte(name):
         assert read_or_refused(data[:end]) is None, end
 
 
-def lines_of(name: str, day: str) -> list[str]:
-    return text_of(name, day).splitlines(keepends=True)
+# ---- structural mutations: see `mutations` ----
+
+DELIMITERS = {"tidy": ",", "old-export": ",", "new-export": ",", "neso": ",", "ercot-dam": ",", "ercot-mcpc": ","}
+DOCUMENTS = {"a44": entsoe_says, "a84": entsoe_says, "energy-charts": energy_charts_says}
+IN_ORDER = {"old-export", "smard", "smard-english", "smard-old", "nordpool", "nordpool-xlsx", "mimer"}
+"""Formats that do not mark which of two hours they mean."""
 
 
-NAMES = st.sampled_from(sorted(TEXTS))
-DAYS = st.sampled_from([MARCH, ORDINARY, OCTOBER])
-MUTATIONS = settings(max_examples=300, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+def xlsx(table: Table) -> bytes:
+    return workbook_of(table[0], table[1:])
 
 
-@MUTATIONS
-@given(NAMES, DAYS, st.data())
-def test_lines_left_out_doubled_or_swapped(name, day, data):
-    """A line less is a gap or is refused; one twice is refused, or holds nothing; another order says the same or is."""
-    if name in ("a44", "a84", "energy-charts"):
-        return  # lines mean nothing there; the next tests change what does
-    whole = said(file_of(text_of(name, day).encode()))
-    lines = lines_of(name, day)
-    at = data.draw(st.integers(1, len(lines) - 1))
-    match data.draw(st.sampled_from(["out", "twice", "swap", "reverse"])):
-        case "out":
-            changed = [*lines[:at], *lines[at + 1 :]]
-        case "twice":
-            changed = [*lines[: at + 1], *lines[at:]]
-            assert read_or_refused("".join(changed).encode()) in (None, whole)
-        case "swap":
-            other = data.draw(st.integers(1, len(lines) - 1))
-            changed = list(lines)
-            changed[at], changed[other] = lines[other], lines[at]
-        case _:
-            changed = [lines[0], *lines[:0:-1]]
-    found = read_or_refused("".join(changed).encode())
-    if day != OCTOBER:
-        assert is_part(found, whole)
-    elif found is not None:  # in the hour that comes twice, the order is what tells the two apart
-        assert all(values.keys() <= whole[label].keys() for label, values in found.items())
+def nordpool_table(day: str) -> Table:
+    """With two rows of header, and instants as a workbook holds them."""
+    form = "%d.%m.%Y %H:%M:%S"
+    lines = [line.split(";")[:4] for line in nordpool(day, 60).splitlines()[1:]]
+    rows = [[*(datetime.strptime(cell, form) for cell in line[:2]), *map(float, line[2:])] for line in lines]
+    return [
+        ["Delivery Start (CET)", "Delivery End (CET)", "SE3", "GER"],
+        [None, None, "Price (EUR)", "Price (EUR)"],
+        *rows,
+    ]
 
 
-@MUTATIONS
-@given(NAMES, DAYS, st.sampled_from([",", ";", "\t", "|"]), st.sampled_from([",", ";", "\t", "|"]))
-def test_another_delimiter(name, day, before, after):
-    text = text_of(name, day)
-    assert is_part(read_or_refused(text.replace(before, after).encode()), said(file_of(text.encode())))
+def parquet_of(table: Table) -> bytes:
+    """Columns of one kind keep it, others become text; a row that is too short or too long does not fit."""
+    columns = list(zip(*table, strict=True))
+    kinds = [{type(cell) for cell in column[1:] if cell is not None} for column in columns]
+    named = {
+        str(column[0]): list(column[1:]) if len(kind) == 1 else [None if c is None else str(c) for c in column[1:]]
+        for column, kind in zip(columns, kinds, strict=True)
+    }
+    return parquet(named)
 
 
-@MUTATIONS
-@given(NAMES, DAYS, st.data())
-def test_a_field_less_or_more_in_one_line(name, day, data):
-    lines = lines_of(name, day)
-    at = data.draw(st.integers(0, len(lines) - 1))
-    mark = next((mark for mark in ";,>" if mark in lines[at]), None)
-    if mark is None:
-        return
-    parts = lines[at].split(mark)
-    place = data.draw(st.integers(0, len(parts) - 1))
-    fields = data.draw(st.sampled_from([[], [parts[place], parts[place]], ["7"], [""]]))
-    changed = "".join([*lines[:at], mark.join([*parts[:place], *fields, *parts[place + 1 :]]), *lines[at + 1 :]])
-    read_or_refused(changed.encode())
-
-
-DELIMITERS = {
-    "tidy": ",",
-    "smard": ";",
-    "smard-old": ";",
-    "nordpool": ";",
-    "regelleistung-fcr": ";",
-    "regelleistung-afrr": ";",
-    "mimer": ";",
-    "neso": ",",
-    "ercot-dam": ",",
-    "ercot-mcpc": ",",
-    "imbalance": ";",
-    "rebap": ";",
+TABLES: dict[str, tuple[Callable[[str], Table], Callable[[Table], bytes], int, int]] = {
+    "tidy-xlsx": (lambda day: [HEADER, *rows(day, 60)], xlsx, 1, 1),
+    "nordpool-xlsx": (nordpool_table, xlsx, 2, 1),
+    "regelleistung-fcr-xlsx": (lambda day: [FCR_HEADER, *fcr_rows(day)], xlsx, 1, 1),
+    "regelleistung-afrr-xlsx": (lambda day: [AFRR_HEADER, *afrr_rows(day, 8.25)], xlsx, 1, 1),
+    "tidy-parquet": (lambda day: [HEADER, *rows(day, 60)], parquet_of, 1, 0),
 }
+"""What makes the table, what writes it, rows of header, and the number of its first row."""
+
+MUTATED = [*TEXTS, *TABLES]
 
 
-@MUTATIONS
-@given(st.sampled_from(sorted(DELIMITERS)), DAYS, st.data())
-def test_columns_in_another_order_or_left_out(name, day, data):
-    """Columns are known by their names: in another order they say the same, and none that counts may be missing."""
-    table = [line.rstrip("\r\n").split(DELIMITERS[name]) for line in lines_of(name, day)]
-    width = min(map(len, table))
-    places = data.draw(st.permutations(range(width)))
-    kept = places[: data.draw(st.integers(1, width))]
-    changed = "".join(DELIMITERS[name].join(line[place] for place in kept) + "\n" for line in table)
-    assert is_part(read_or_refused(changed.encode()), said(file_of(text_of(name, day).encode())))
-
-
-@MUTATIONS
-@given(NAMES, DAYS, st.data())
-def test_another_name_in_the_header(name, day, data):
-    """A name that is changed is refused or says something else; what the other names say stays."""
-    header, *others = lines_of(name, day)
-    words = list(re.finditer(r"\w+", header))
-    if name in ("a44", "a84", "energy-charts") or not words:
-        return
-    word = data.draw(st.sampled_from(words))
-    new = data.draw(st.sampled_from(["", "x", word[0].lower(), word[0].upper(), word[0] * 2, word[0][:-1]]))
-    found = read_or_refused((header[: word.start()] + new + header[word.end() :] + "".join(others)).encode())
-    whole = said(file_of(text_of(name, day).encode()))
-    if found is not None and not name.startswith("regelleistung"):
-        assert all(values in whole.values() for values in found.values())
-
-
-UNITS = ["EUR/MWh", "€/MWh", "EUR/MW", "(EUR/MW)/h", "EUR/kWh", "MWH", "ct/kWh", "GBP/MWh", "eur", "EUR / MWh", "[MW]"]
-
-
-@MUTATIONS
-@given(NAMES, DAYS, st.sampled_from(UNITS), st.sampled_from(UNITS))
-def test_another_unit_is_refused_or_taken_at_its_word(name, day, before, after):
-    """Between the labels of capacity, per block and per hour, a factor lies: everything else keeps its figures."""
-    text = text_of(name, day)
-    found = read_or_refused(text.replace(before, after).encode())
-    if name.startswith("regelleistung") and {before, after} <= {"EUR/MW", "(EUR/MW)/h"}:
-        return
-    whole = said(file_of(text.encode()))
-    assert found is None or list(found.values()) == list(whole.values())
-
-
-TIMES = re.compile(r"\d\d:\d\d|\d\d[./]\d\d[./]\d{4}|\d{4}-\d\d-\d\d")
-
-
-OTHER_TIMES = ["00:00", "02:30", "02:00", "24:00", "31.02.2026", "2026-13-01", "10/25/2026", "x"]
-
-
-@MUTATIONS
-@given(NAMES, DAYS, st.data())
-def test_another_time_in_one_place(name, day, data):
-    """A time that is changed is refused, or is where it now says, with the values of its row: others stay."""
-    text = text_of(name, day)
-    places = list(TIMES.finditer(text))
-    if not places:
-        return
-    place = data.draw(st.sampled_from(places))
-    other = data.draw(
-        st.sampled_from(["00:00", "02:30", "02:00", "24:00", "31.02.2026", "2026-13-01", "10/25/2026", "x"])
+@cache
+def table_sample(name: str, day: str) -> TableSample:
+    delimiter = ""
+    if name in TABLES:
+        make, write, heads, first = TABLES[name]
+        table = make(day)
+    else:
+        delimiter, heads, first = DELIMITERS.get(name, ";"), 1, 1
+        table, write = csv_table(text_of(name, day).encode(), delimiter)
+    whole = file_of(write(table))
+    return TableSample(
+        name, table, write, whole, heads, first, day == OCTOBER and name in IN_ORDER, delimiter, "fcr" in name
     )
-    found = read_or_refused((text[: place.start()] + other + text[place.end() :]).encode())
-    if found is not None:
-        whole = said(file_of(text.encode()))
-        known = {value for values in whole.values() for _, value in values.values()}
-        assert name.startswith("regelleistung") or all(
-            value in known for values in found.values() for _, value in values.values()
-        ), "no value is made up"
+
+
+def mutations(name: str, day: str, random: Random) -> Iterator[Mutation]:
+    if name in DOCUMENTS:
+        source = json_mutations if name == "energy-charts" else xml_mutations
+        return source(text_of(name, day), DOCUMENTS[name], random)
+    return table_mutations(table_sample(name, day), random)
+
+
+def refused(mutation: Mutation) -> bool:
+    """Whether it is; else what is read must be right."""
+    try:
+        file = file_of(mutation.data)
+    except InvalidFileError as error:
+        assert str(error).startswith("sample"), "the file is named"
+        assert len(str(error)) < 1_500
+        return True
+    mutation.check(file)
+    return False
+
+
+def survives(name: str, seed: int, count: int) -> Counter[bool]:
+    """How many of so many mutations were refused, and how many read; the sources are asked in turn for each day."""
+    random = Random(f"{name} {seed}")
+    sources = [mutations(name, day, random) for day in (MARCH, ORDINARY, OCTOBER)]
+    outcomes: Counter[bool] = Counter()
+    for i in range(count):
+        try:
+            mutation = next(sources[i % len(sources)])
+        except (ValueError, OverflowError, pa.ArrowException):  # no file can be made of it
+            sources = [mutations(name, day, random) for day in (MARCH, ORDINARY, OCTOBER)]
+            continue
+        try:
+            outcomes[refused(mutation)] += 1
+        except Exception as error:
+            error.add_note(f"{name}, seed {seed}, the mutation numbered {i}: {mutation.what}")
+            raise
+    return outcomes
+
+
+@pytest.mark.parametrize("name", MUTATED)
+def test_structural_mutations_are_refused_or_read_right(name):
+    """Delimiter, time, unit, header, order, length, value: the same ones every time."""
+    outcomes = survives(name, 0, 250)
+    assert outcomes[True] > 25 and outcomes[False] > 10, "both ways are tried"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", MUTATED)
+def test_a_minute_of_structural_mutations(name):
+    """Of each reader, and other ones than above. HOSTILE_SECONDS: another time."""
+    end = time.monotonic() + float(os.environ.get("HOSTILE_SECONDS", "60"))
+    outcomes: Counter[bool] = Counter()
+    seed = 1
+    while time.monotonic() < end:
+        outcomes += survives(name, seed, 200)
+        seed += 1
+    print(f"{name}: {outcomes[False]} read right, {outcomes[True]} refused")
+
+
+# ---- bytes ----
 
 
 @MUTATIONS
