@@ -1,10 +1,14 @@
 """The product table: sound, dated, sourced; what a request can name."""
 
-from datetime import date
+import shutil
+from datetime import UTC, date, timedelta
+from pathlib import Path
 
 import pytest
 from builders import tiny_request_pb
 
+from scheduler import cli, make_plan
+from scheduler import products as table
 from scheduler.formats import ercot, mimer, neso_eac, regelleistung
 from scheduler.problem import Direction
 from scheduler.product import Pricing, Product, Response
@@ -18,6 +22,7 @@ from scheduler.products import (
     products,
     rows_of,
 )
+from scheduler.wire.json import response_to_json
 from scheduler.wire.problem import problem_to_pb
 from scheduler.wire.request import schedule_request_from_pb
 
@@ -27,6 +32,8 @@ WANTED = {
     "at": "fcr afrr-up afrr-down afrr-energy-up afrr-energy-down mfrr-up mfrr-down mfrr-energy-up mfrr-energy-down",
     "se": "fcr-n fcr-d-up fcr-d-down fcr-d-static-up ffr afrr-up afrr-down mfrr-up mfrr-down",
     "fi": "fcr-n fcr-d-up fcr-d-down fcr-d-static-up ffr afrr-up afrr-down mfrr-up mfrr-down",
+    "no": "fcr-n fcr-d-up fcr-d-down fcr-d-static-up ffr afrr-up afrr-down mfrr-up mfrr-down",
+    "dk2": "fcr-n fcr-d-up fcr-d-down fcr-d-static-up ffr afrr-up afrr-down mfrr-up mfrr-down",
     "gb": "dc-low dc-high dm-low dm-high dr-low dr-high qr-up qr-down br-up br-down",
     "ercot": "reg-up reg-down rrs rrs-ffr ecrs non-spin",
 }
@@ -128,6 +135,68 @@ def test_a_new_product_is_data_alone():
     assert (up.name, down.name, up.area, up.result) == ("xx/new-up", "xx/new-down", "XX", "")
     assert down.product == Product(Direction.DOWN, 60, 15, Response.CALLED, 500, 100, Pricing.AS_BID)
     assert up.unsourced == ("hold_minutes",)
+
+
+@pytest.fixture
+def added(tmp_path, monkeypatch):
+    """The table with one file more in its folder, and nothing else."""
+    for file in Path(table.__file__).parent.glob("*.toml"):
+        shutil.copy(file, tmp_path)
+    (tmp_path / "xx.toml").write_text(GOOD)
+    monkeypatch.setattr(table, "files", lambda _: tmp_path)
+    products.cache_clear()
+    yield
+    products.cache_clear()
+
+
+def test_a_new_product_is_planned_validated_reported_and_bid_without_code(added, tmp_path, capsys):
+    """From a file in the table's folder to the plan, its sources, the picture of its figures and a file of its bids."""
+    request = tiny_request_pb()
+    group = request.problem.sites[0].assets[0].miner_group
+    group.machine_count = group.initial_cohorts[0].count = 500  # 1.75 MW: seventeen steps of 0.1
+    market = request.problem.markets.add(id="new", open={})
+    market.reserve.ref.name, market.reserve.ref.delivery_date = "xx/new-up", "2026-01-15"
+    start = request.problem.horizon.start.ToDatetime(UTC)
+    block = market.reserve.blocks.add(id="first", capacity_price_per_mw_h=500.0)
+    block.start.FromDatetime(start)
+    block.end.FromDatetime(start + timedelta(hours=1))
+    result = make_plan(request)
+    offered = result.blocks().set_index(["market_id", "block_id"])["offered_mw"]
+    assert offered["new", "first"] == pytest.approx(1.7)
+    assert any(cash.stream.market_id == "new" and cash.total > 0 for cash in result.plan.cash)
+    (source,) = (one for one in result.response.sources if "xx/new-up" in one.source)
+    assert source.field == "problem.markets[1].reserve.ref" and list(source.unsourced) == ["hold_minutes"]
+    assert cli.main(["products", "xx/new-up"]) == 0
+    printed = capsys.readouterr().out
+    assert "hold_minutes" in printed and "NOT SOURCED" in printed and "a document of ours" in printed
+    paths = [tmp_path / name for name in ("request.json", "plan.json", "bids.csv")]
+    for path, message in zip(paths, (request, result.response), strict=False):
+        path.write_text(response_to_json(message))
+    words = ["write", "capacity-bids", *map(str, paths[:2]), "-o", str(paths[2]), "--type", "mFRR"]
+    assert cli.main(words) == 0
+    assert "POS_" in paths[2].read_text()
+
+
+def test_figures_without_a_source_are_marked_where_a_user_sees_them(tmp_path, capsys):
+    """In the report, in the JSON of the answer, in `scheduler products`, short and long."""
+    request = tiny_request_pb()
+    market = request.problem.markets.add(id="fcr", open={})
+    market.reserve.ref.name, market.reserve.ref.delivery_date = "de/fcr", "2026-01-15"
+    wanted = product_of("de/fcr", date(2026, 1, 15)).unsourced
+    assert wanted
+    path = tmp_path / "request.json"
+    path.write_text(response_to_json(request))
+    assert cli.main(["plan", str(path), "-o", str(tmp_path / "plan.json"), "--quiet"]) == 0
+    report = capsys.readouterr().out
+    answer = (tmp_path / "plan.json").read_text()
+    assert cli.main(["products"]) == 0
+    (line,) = (line for line in capsys.readouterr().out.splitlines() if line.startswith("de/fcr "))
+    assert cli.main(["products", "de/fcr"]) == 0
+    figures = [line.split() for line in capsys.readouterr().out.splitlines() if line.endswith("NOT SOURCED")]
+    assert [words[0] for words in figures] == list(wanted)
+    assert line.endswith(f"NOT SOURCED: {', '.join(wanted)}")
+    for name in wanted:
+        assert name in report and f'"{name}"' in answer
 
 
 @pytest.mark.parametrize(
