@@ -47,7 +47,7 @@ def draw(schedule: Schedule) -> Figure:
         draw_reserve(reserve, problem, plan, edges)
         draw_money(money, problem, plan)
         for axes in (price, dispatch, reserve):
-            _local_clock(axes, horizon, edges)
+            local_clock(axes, horizon, edges)
         headline, below = _headline(schedule)
         figure.text(0.05, 0.965, headline, fontsize=12, fontweight="bold", color=style.INK)
         figure.text(0.05, 0.935, below, fontsize=style.FONT_POINTS, color=style.INK)
@@ -79,7 +79,9 @@ def _headline(schedule: Schedule) -> tuple[str, str]:
     if solve.gap is not None:
         words.append(f"gap {solve.gap:.4%}")
     words.append(solve.stop_reason.value)
-    if schedule.shortfalls:
+    if any(short.asset_id for short in schedule.shortfalls):
+        words.append("firm load is not served")
+    if any(short.award_id for short in schedule.shortfalls):
         words.append("awards are missing")
     if plan.counterfactuals:
         ways = (f"{way.name} {way.total:,.2f}" for way in plan.counterfactuals)
@@ -87,11 +89,11 @@ def _headline(schedule: Schedule) -> tuple[str, str]:
     return f"{days}    {plan.objective:,.2f} {problem.currency_code}", "   |   ".join(words)
 
 
-def _local_clock(axes: Axes, horizon: Horizon, edges: Floats) -> None:
+def local_clock(axes: Axes, horizon: Horizon, edges: Floats, most_count: int = MOST_TICKS_COUNT) -> None:
     """Ticks at full hours of the local clock, on days that it changes too; days of longer horizons by their date."""
     zone = ZoneInfo(horizon.time_zone)
     hours = edges[-1]
-    every = next((step for step in TICK_HOURS if hours / step <= MOST_TICKS_COUNT), TICK_HOURS[-1])
+    every = next((step for step in TICK_HOURS if hours / step <= most_count), TICK_HOURS[-1])
     places, names = [], []
     for t in range(horizon.count + 1):
         local = horizon.boundary_utc(t).astimezone(zone)

@@ -101,11 +101,10 @@ def spread(wanted: list[float], least_distance: float, bottom: float, top: float
 
 def size_points(axes: Axes) -> tuple[float, float]:
     """Width and height of axes in points."""
-    box = axes.get_position()
     figure = axes.get_figure(root=True)
     assert figure is not None, "axes stand in a figure"
-    wide, high = figure.get_size_inches()
-    return box.width * wide * POINTS_PER_INCH, box.height * high * POINTS_PER_INCH
+    per_dot = POINTS_PER_INCH / figure.dpi
+    return float(axes.bbox.width * per_dot), float(axes.bbox.height * per_dot)
 
 
 def _roomiest(edges: Floats, band: Band, span: float) -> tuple[float, float, float] | None:

@@ -43,6 +43,11 @@ class Layer:
 def draw_price(axes: Axes, problem: Problem, plan: Plan, edges: Floats) -> None:
     """Prices of the energy markets; the break-even prices of the largest uses, where they lie among them."""
     markets = [market for market in problem.markets if isinstance(market, EnergyMarket)]
+    if not markets:
+        axes.set_xlim(edges[0], edges[-1])
+        axes.set_yticks([])
+        axes.set_title("Price: there is no market for energy")
+        return
     names = []
     for i, market in enumerate(markets):
         price = market.price_per_mwh
@@ -50,7 +55,7 @@ def draw_price(axes: Axes, problem: Problem, plan: Plan, edges: Floats) -> None:
         _line(axes, edges, price, f"price-{market.id}", style.INK, 1.0 if i else 1.3, dashes)
         stage = "" if market.stage is Stage.OPEN else ", cleared"
         names.append((float(edges[-1]), float(price[-1]), f"{market.id}{stage}"))
-    prices = np.concatenate([market.price_per_mwh for market in markets] or [np.zeros(1)])
+    prices = np.concatenate([market.price_per_mwh for market in markets])
     low, high = float(prices.min()), float(prices.max())
     middle = (low + high) / 2
     half = (0.5 + HEADROOM) * max(high - low, LEAST_PRICE_SPAN)
@@ -62,7 +67,8 @@ def draw_price(axes: Axes, problem: Problem, plan: Plan, edges: Floats) -> None:
         if middle - half <= level.mean() <= middle + half:
             _line(axes, edges, level, gid, style.FAINT, 0.8, (0, (2, 2)))
             names.append((float(edges[-1]), float(level[-1]), name))
-    axes.set_title(f"Price, {problem.currency_code}/MWh; dashed: what energy is worth to machines, fees deducted")
+    dashed = "; dashed: what energy is worth to machines, fees deducted" if len(names) > len(markets) else ""
+    axes.set_title(f"Price, {problem.currency_code}/MWh{dashed}")
     label_beside(axes, names)
 
 
@@ -228,6 +234,10 @@ def draw_reserve(axes: Axes, problem: Problem, plan: Plan, edges: Floats) -> Non
     room = HEADROOM * max(high - low, 1.0)
     axes.set_ylim(low - (room if low < 0 else 0), high + (room if high > 0 or not low else 0))
     axes.set_xlim(edges[0], edges[-1])
+    if not any(market.blocks for market in plan.markets):
+        axes.set_yticks([])
+        axes.set_title("Reserve held: there is no market for it")
+        return
     idle = [m.market_id for m in plan.markets if m.blocks and not m.backing and not any(b.missing_mw for b in m.blocks)]
     note = f"; nothing held: {', '.join(idle)}" if idle else ""
     axes.set_title(f"Reserve held, MW; up: takes less, down: takes more{note}")

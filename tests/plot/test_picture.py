@@ -1,6 +1,5 @@
 """The picture of a plan: what is drawn is what the plan says, labels keep apart, and the drawn days are up to date."""
 
-import importlib
 import json
 import re
 import sys
@@ -24,6 +23,7 @@ from scheduler.plot.labels import spread
 from scheduler.plot.panels import MOST_BARS_COUNT, MOST_LAYERS_COUNT
 from scheduler.problem import Problem
 from scheduler.wire.request import schedule_request_from_pb
+from tools import draw_days, draw_sheets
 
 ROOT = Path(__file__).resolve().parents[2]
 DAYS = ROOT / "fixtures" / "days"
@@ -73,16 +73,58 @@ def committed(name: str) -> ET.ElementTree:
 # ---- the days that are drawn into docs/ ----
 
 
-def test_every_day_is_drawn_and_nothing_else():
-    assert {path.stem for path in PLANS.glob("*.svg")} == set(NAMES) != set()
-    assert all(path.stat().st_size < 120_000 for path in PLANS.glob("*.svg"))
+def test_every_plan_of_the_fixtures_is_drawn_and_nothing_else():
+    """Days and the large fleet alone, toys and pairs on sheets: whatever folder of fixtures/ holds a request."""
+    alone = {path.name for path in draw_days.pictures().values()}
+    on_sheets = {
+        name for folder in draw_sheets.FOLDERS for names in draw_sheets.sheets(folder).values() for name in names
+    }
+    assert alone | on_sheets == {path.parent.name for path in (ROOT / "fixtures").rglob("request.json")}
+    wanted = set(draw_days.pictures()) | {name for folder in draw_sheets.FOLDERS for name in draw_sheets.sheets(folder)}
+    assert {path.stem for path in PLANS.glob("*.svg")} == wanted
+    assert set(NAMES) <= set(draw_days.pictures())
+    for path in PLANS.glob("*.svg"):
+        assert path.stat().st_size < (160_000 if path.stem in draw_days.pictures() else 450_000)
 
 
-def test_the_page_shows_every_day(monkeypatch):
-    monkeypatch.syspath_prepend(str(ROOT))
-    index = importlib.import_module("tools.draw_days").index()
+def test_the_page_shows_every_picture():
+    index = draw_days.index()
     assert (PLANS / "README.md").read_text("utf-8") == index
-    assert all(f"({name}.svg)" in index for name in NAMES)
+    assert all(f"({path.name})" in index for path in PLANS.glob("*.svg"))
+
+
+SHEETS = [(folder, title) for folder in draw_sheets.FOLDERS for title in draw_sheets.sheets(folder)]
+
+
+@pytest.mark.parametrize(("folder", "title"), SHEETS)
+def test_a_sheet_shows_each_of_its_plans_with_its_money(folder, title):
+    """What was derived by hand stands beside the name; each has its price or island, its power, its reserve."""
+    tree = committed(title)
+    found, said = {e.get("id", "") for e in tree.iter(f"{SVG}g")}, words(tree)
+    for name in draw_sheets.sheets(folder)[title]:
+        (headline,) = (text for text in said if text.startswith(f"{name} "))
+        expected = json.loads((ROOT / "fixtures" / folder / name / "expected.json").read_text())
+        earned = float(headline.split()[1].replace(",", ""))
+        if expected["objective"] is not None:
+            assert earned == pytest.approx(expected["objective"], rel=2e-4, abs=max(0.02, expected["tolerance"])), name
+        assert {f"plan-{name}", f"{name}:grid"} <= found
+        facts = expected.get("facts", {})
+        conflict = bool(facts.get("shortfall_mw_h")) or bool(facts.get("unserved_mwh"))
+        assert ("in conflict" in headline) == conflict, name
+    assert len({e.get("id") for e in tree.iter() if e.get("id")}) == sum(1 for e in tree.iter() if e.get("id"))
+
+
+def test_a_drawn_sheet_has_the_structure_of_a_fresh_drawing(tmp_path):
+    """Same panels and layers, of every toy; run tools/draw_sheets.py where this fails."""
+    names = draw_sheets.sheets("toy")["toy-1"]
+    draw_sheets.write_sheet(tmp_path / "fresh.svg", draw_sheets.sheet(dict(draw_sheets.planned("toy", names))))
+    own = re.compile(rf"({'|'.join(names)}):|plan-")
+
+    def named(tree):
+        return {e.get("id") for e in tree.iter() if own.match(e.get("id", ""))}
+
+    fresh = ET.parse(tmp_path / "fresh.svg")
+    assert named(fresh) == named(committed("toy-1")) and len(named(fresh)) > 4 * len(names)
 
 
 @pytest.mark.parametrize("name", NAMES)
