@@ -1,4 +1,4 @@
-"""Measures how long files take to read: a year of hourly and a quarter of quarter-hourly prices, in every format that has them.
+"""Measures how long files take to read: a year of hourly and a quarter of quarter-hourly prices, in each format.
 
 Formats with steps of their own have a year of those: results of reserve auctions in blocks of four hours.
 
