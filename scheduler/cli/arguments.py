@@ -95,6 +95,14 @@ def count(value: str) -> int:
     return int(value)
 
 
+def tick(value: str) -> float:
+    """A price step that goes into 1 without a rest, such as 0.01 or 0.1."""
+    number = float(value)
+    if not (1e-6 <= number <= 1 and abs(1 / number - round(1 / number)) < 1e-6):
+        raise argparse.ArgumentTypeError(f"must be a part of 1 such as 0.01 or 0.1, is {value!r}")
+    return number
+
+
 def seconds(value: str) -> float:
     """Seconds above 0."""
     number = float(value)

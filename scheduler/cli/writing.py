@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scheduler.cli.arguments import OK, AddCommand, add_plan, count
+from scheduler.cli.arguments import OK, AddCommand, add_plan, count, tick
 from scheduler.cli.inputs import audited_plan_of
 from scheduler.errors import SchedulerError
 
@@ -86,6 +86,7 @@ def _add_rules(parser: argparse._ActionsContainer) -> None:
     add = parser.add_argument
     add("--least-price", type=float, default=-500.0, metavar="P", help="limit of the exchange (default: %(default)s)")
     add("--most-price", type=float, default=4000.0, metavar="P", help="limit of the exchange (default: %(default)s)")
+    add("--tick", type=tick, default=0.01, metavar="P", help="prices are multiples of it (default: %(default)s)")
     add("--lot-kw", type=count, default=100, metavar="N", help="volumes are multiples of it (default: %(default)s)")
 
 
@@ -122,6 +123,7 @@ def demand_curve(args: argparse.Namespace, schedule: Schedule, plan: Plan) -> No
     rules = CurveRules(
         args.least_price,
         args.most_price,
+        round(1 / args.tick),
         lot_kw=args.lot_kw,
         most_points_count=args.most_points,
         linear=not args.step_curve,
@@ -150,7 +152,7 @@ def _block_bids(args: argparse.Namespace, schedule: Schedule, plan: Plan) -> Non
     from scheduler.formats.demand_curve import CurveRules
     from scheduler.formats.plan_files import write_rows
 
-    rules = CurveRules(args.least_price, args.most_price, lot_kw=args.lot_kw)
+    rules = CurveRules(args.least_price, args.most_price, round(1 / args.tick), args.lot_kw)
     bids = [bid for group in args.group for bid in block_bids_of(schedule.problem, plan, group, rules)]
     write_rows(Path(args.output), nord_pool_block_rows(bids, schedule.problem))
 

@@ -24,7 +24,7 @@ NAME = "demand curve"
 BOOK_PRICE = re.compile(r"price_([a-z]{3})_per_mwh")
 BOOK_START, BOOK_END, BOOK_VOLUME = "utc_start", "utc_end", "volume_mw_buy_positive"
 DATE, CURRENCY, PERIOD = "Date (DD/MM/YYYY)", "Currency", "Period"
-TICK = 0.01  # of prices (facts A2)
+FINE_TICK, COARSE_TICK = 0.01, 0.1  # of prices (facts A2)
 ROUNDING = 1e-6
 
 
@@ -41,10 +41,16 @@ class PeriodCurve:
         A volume holds from the price below up to its own: so it is of a step curve, and of a linear one of ours, which
         falls within a tick each time. At the price of a step, part of it may be taken.
         """
-        if not self.points[0][0] - TICK <= price_per_mwh <= self.points[-1][0] + ROUNDING:
+        if not self.points[0][0] - self._tick <= price_per_mwh <= self.points[-1][0] + ROUNDING:
             return None
-        least, most = (self._mw_at(price_per_mwh + sign * (TICK + ROUNDING)) for sign in (1, -1))
+        least, most = (self._mw_at(price_per_mwh + sign * (self._tick + ROUNDING)) for sign in (1, -1))
         return min(least, most), max(least, most)
+
+    @property
+    def _tick(self) -> float:
+        """The coarse one where all prices are multiples of it: a linear curve falls within a tick."""
+        tenths = (price / COARSE_TICK for price, _ in self.points)
+        return COARSE_TICK if all(abs(tenth - round(tenth)) < ROUNDING for tenth in tenths) else FINE_TICK
 
     def _mw_at(self, price_per_mwh: float) -> float:
         return next((mw for price, mw in self.points if price >= price_per_mwh), self.points[-1][1])

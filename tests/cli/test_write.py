@@ -2,6 +2,7 @@
 
 import csv
 import json
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -56,6 +57,21 @@ def test_every_kind(day, words, heading, tmp_path, capsys):
     book = tmp_path / "out.xlsx"
     assert cli.main(["write", words[0], *day, "-o", str(book), *words[1:]]) == 0
     assert load_workbook(book).worksheets[0]["A1"].value == heading
+
+
+@pytest.mark.parametrize("tick", ["0.01", "0.1", "0.05"])
+def test_prices_are_multiples_of_the_tick(day, tick, tmp_path, capsys):
+    """Of a step, the points of a linear curve lie a tick apart."""
+    out = tmp_path / "out.csv"
+    words = ["demand-curve", *day, "-o", str(out), "--layout", "book", "--tick", tick]
+    assert cli.main(["write", *words]) == 0
+    prices = [float(row[4]) for row in rows_of(out)[1:]]
+    assert all(abs(price / float(tick) - round(price / float(tick))) < 1e-6 for price in prices)
+    steps = {round(high - low, 6) for low, high in pairwise(prices) if high > low}
+    assert min(steps) == pytest.approx(float(tick))
+    with pytest.raises(SystemExit):
+        cli.main(["write", "demand-curve", *day, "-o", str(out), "--tick", "0.03"])
+    assert "must be a part of 1" in capsys.readouterr().err
 
 
 def test_tables(day, tmp_path, capsys):

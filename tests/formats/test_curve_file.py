@@ -81,12 +81,20 @@ def test_what_was_written_reads_back(layout, suffix, rules, horizon, tmp_path):
 
 def test_what_a_result_may_hold():
     curve = PeriodCurve(2, ((-500.0, 3.0), (40.0, 3.0), (40.01, 1.0), (4000.0, 1.0)))
+    coarse = PeriodCurve(2, ((-500.0, 3.0), (40.0, 3.0), (40.1, 1.0), (4000.0, 1.0)))
+    assert [coarse.range_mw(price) for price in (39.8, 40, 40.05, 40.1, 40.3)] == [
+        (3, 3),
+        (1, 3),
+        (1, 3),
+        (1, 3),
+        (1, 1),
+    ]
     assert [curve.range_mw(price) for price in (-500, 39.98, 40, 40.01, 40.03, 4000)] == [
         (3, 3), (3, 3), (1, 3), (1, 3), (1, 1), (1, 1),
     ]  # fmt: skip
     assert curve.range_mw(-500.5) is curve.range_mw(4000.01) is None
-    steps = PeriodCurve(2, ((40.0, 3.0), (80.0, 2.0), (4000.0, 1.0)))
-    assert [steps.range_mw(price) for price in (40, 41, 79, 80, 81)] == [(2, 3), (2, 2), (2, 2), (1, 2), (1, 1)]
+    steps = PeriodCurve(2, ((40.0, 3.0), (80.0, 2.0), (81.55, 2.0), (4000.0, 1.0)))
+    assert [steps.range_mw(price) for price in (40, 41, 79, 80, 81.6)] == [(2, 3), (2, 2), (2, 2), (2, 2), (1, 1)]
 
 
 @pytest.mark.parametrize(
