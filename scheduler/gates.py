@@ -360,6 +360,10 @@ def _compare(file: BidFile, bids: BidFile) -> None:
                 f"says that the bid asks {asked:g} per MW and hour, row {bid.number} of {bids.source.file} {theirs:g}"
             )
             raise file.wrong(row, words)
+        paid = row.paid_per_mw_h if row.accepted_kw else None
+        if paid is not None and theirs is not None and paid < theirs - CENT:
+            words = f"is paid {paid:g} per MW and hour, row {bid.number} of {bids.source.file} asks {theirs:g}"
+            raise file.wrong(row, words)
     for bid in handed_in.values():
         raise bids.wrong(bid, f"this bid has no result in {file.source.file}")
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from scheduler.v1 import scheduler_pb2 as pb
 
 RESERVE_TYPES = ("FCR", "aFRR", "mFRR")
+AREAS = ("DE", "AT")  # whose capacity is tendered on regelleistung.net
 
 
 def add(command: AddCommand) -> None:
@@ -34,6 +35,8 @@ def add(command: AddCommand) -> None:
     bid.add_argument("--plan", metavar="PLAN.json", help="bid by this plan of the request; it is audited first")
     bid.add_argument("--save-plan", metavar="PLAN.json", help="write the plan that the bids follow from, as JSON")
     bid.add_argument("--type", choices=RESERVE_TYPES, help="of the reserve, where its market does not name its product")
+    words = "bids as our own CSV: so they are where the product is neither of DE nor of AT"
+    bid.add_argument("--own", action="store_true", help=words)
     bid.add_argument("--quiet", action="store_true", help="no progress on standard error")
     add_options(bid)
     writing.add_curve(bid.add_argument_group("demand curves of energy markets"))
@@ -122,7 +125,7 @@ def _open_markets(problem: Problem, args: argparse.Namespace) -> list[MarketComp
 
 
 def _write_capacity_bids(request: pb.ScheduleRequest, schedule: Schedule, args: argparse.Namespace) -> None:
-    from scheduler.formats.capacity_bids import capacity_bids
+    from scheduler.formats.capacity_bids import capacity_bids, own_capacity_bids
     from scheduler.formats.plan_files import write_rows
     from scheduler.markets.reserve import ReserveMarket
 
@@ -131,7 +134,10 @@ def _write_capacity_bids(request: pb.ScheduleRequest, schedule: Schedule, args: 
     said = []
     for market in _open_markets(schedule.problem, args):
         assert isinstance(market, ReserveMarket) and schedule.plan is not None
-        own = capacity_bids(schedule.problem, schedule.plan, market, reserve_type)
+        if reserve_type:
+            own = capacity_bids(schedule.problem, schedule.plan, market, reserve_type)
+        else:
+            own = own_capacity_bids(schedule.problem, schedule.plan, market)
         rows += own[1:] if rows else own
         said.append(f"{args.output}: {market.id}, {len(own) - 1} bids written")
     write_rows(Path(args.output), rows)
@@ -139,20 +145,30 @@ def _write_capacity_bids(request: pb.ScheduleRequest, schedule: Schedule, args: 
 
 
 def _reserve_type(request: pb.ScheduleRequest, args: argparse.Namespace) -> str:
-    """FCR, aFRR or mFRR, as the markets name it or the command line does."""
+    """FCR, aFRR or mFRR, as the markets name it or the command line does; empty: our own layout, which needs none."""
     from scheduler.formats.into_request import named_product
 
     markets = {market.id: market for market in request.problem.markets}
     products = [named_product(markets[market_id]) for market_id in args.markets]
-    types = {product.result for product in products if product is not None}
+    known = [product for product in products if product is not None]
+    elsewhere = {product.area not in AREAS for product in known}
+    if args.own or elsewhere == {True}:
+        if args.type:
+            raise SchedulerError("--type is for the layout of regelleistung.net: our own names the market")
+        if Path(args.output).suffix.lower() != ".csv":
+            raise SchedulerError(f"{args.output}: bids in our own layout are a .csv file")
+        return ""
+    types = {product.result for product in known}
     if args.type:
         types.add(args.type)
-    if len(types) != 1 or (None in products and not args.type):
-        known = f", of {', '.join(sorted(types))}" if types else ""
-        raise SchedulerError(f"name the one type of these bids with --type{known}: each type has a file of its own")
+    if len(types) != 1 or len(elsewhere) > 1 or (len(known) < len(products) and not args.type):
+        names = f", of {', '.join(sorted(types))}" if types else ""
+        raise SchedulerError(f"name the one type of these bids with --type{names}: each type has a file of its own")
     (found,) = types
     if found not in RESERVE_TYPES:
-        raise SchedulerError(f"bids are written for {', '.join(RESERVE_TYPES)}, not for {found or 'this product'}")
+        raise SchedulerError(
+            f"bids are written for {', '.join(RESERVE_TYPES)}, for {found or 'this product'} with --own"
+        )
     return found
 
 

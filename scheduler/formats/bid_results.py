@@ -7,7 +7,8 @@ Two layouts, told apart by their header:
   OFFERED_CAPACITY_[MW], BID, and of a result ALLOCATED_CAPACITY_[MW]; SETTLEMENTCAPACITY_PRICE_[...] where all are paid
   the clearing price. CSV or workbook. The file that `scheduler bid` writes is such a file of bids.
 - our own, for markets whose confirmations have no published layout:
-  ``market,utc_start,utc_end,bid,offered_mw,accepted_mw,price_eur_per_mw_h``, CSV; the price is what is paid.
+  ``market,utc_start,utc_end,bid,offered_mw,accepted_mw,price_eur_per_mw_h``, CSV; the price is what is paid. The bids
+  that `scheduler bid` writes for them have ``offered_mw,price_eur_per_mw_h`` and the bid's conditions: what is asked.
 
 A bid that was not accepted has a row with 0. Days and blocks are local, prices become money per MW and real hour.
 """
@@ -32,6 +33,9 @@ KW_PER_MW = 1000
 ROUNDING_KW = 1e-6
 MOST_MW = 1_000_000  # more than any grid holds: a slip of the decimal mark
 OWN_HEADER = re.compile(r"market,utc_start,utc_end,bid,offered_mw,accepted_mw,price_([a-z]{3})_per_mw_h")
+OWN_BIDS_HEADER = re.compile(
+    r"market,utc_start,utc_end,bid,offered_mw,price_([a-z]{3})_per_mw_h,indivisible,parent_bid,exclusive_group"
+)
 PER_BLOCK, PER_HOUR = re.compile(r"\[([A-Z]{3})/MW\]"), re.compile(r"\[\(([A-Z]{3})/MW\)/h\]")
 ASKED = ("CAPACITY_PRICE_", "OFFERED_CAPACITY_PRICE_")
 SETTLED = ("SETTLEMENTCAPACITY_PRICE_",)
@@ -160,7 +164,8 @@ def _price(sheet: Sheet, beginnings: Sequence[str]) -> PriceColumn | None:
 
 def _read_own(content: Content) -> BidFile:
     header = OWN_HEADER.fullmatch(content.first_line)
-    if header is None:
+    bids_header = OWN_BIDS_HEADER.fullmatch(content.first_line)
+    if header is None and bids_header is None:
         words = "the header must be market,utc_start,utc_end,bid,offered_mw,accepted_mw,price_eur_per_mw_h"
         raise InvalidFileError(f"{content.name}:1: {words} (or another currency), is {shown(content.first_line)}")
     sheet = sheet_of(content.source(OWN_NAME), csv_lines(content, ","))
@@ -173,11 +178,17 @@ def _read_own(content: Content) -> BidFile:
         if end <= start:
             raise sheet.wrong(line.number, "utc_end must lie after utc_start")
         offered = _kw(sheet, line.number, "offered_mw", sheet.number(line, 4))
-        accepted = _kw(sheet, line.number, "accepted_mw", sheet.number(line, 5))
-        paid = sheet.number(line, 6, () if accepted else ("",))
+        accepted, asked, paid = None, None, None
+        if header is None:
+            asked = sheet.number(line, 5)
+        else:
+            accepted = _kw(sheet, line.number, "accepted_mw", sheet.number(line, 5))
+            paid = sheet.number(line, 6, () if accepted else ("",))
         bid_id = sheet.text(line, 3)
-        rows.append(BidRow(line.number, market_id, "", None, start, end, bid_id, offered, accepted, None, paid))
-    return _file(sheet, header[1].upper(), rows)
+        rows.append(BidRow(line.number, market_id, "", None, start, end, bid_id, offered, accepted, asked, paid))
+    found = header or bids_header
+    assert found is not None, "one of them was there"
+    return _file(sheet, found[1].upper(), rows)
 
 
 def _kw(sheet: Sheet, number: int, name: str, mw: float | None) -> int:

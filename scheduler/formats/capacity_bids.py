@@ -1,7 +1,7 @@
-"""Capacity bids for FCR, aFRR and mFRR in the layout of regelleistung.net (facts B1, C1).
+"""Capacity bids for FCR, aFRR and mFRR in the layout of regelleistung.net (facts B1, C1), for all else in one of ours.
 
 FCR is priced per MW and block, aFRR and mFRR per MW and hour: the heading says which. Blocks last real hours, so that
-the block with the clock change has 3 or 5.
+the block with the clock change has 3 or 5. Ours names the market, and instants instead of blocks; see `bid_results`.
 """
 
 from __future__ import annotations
@@ -52,6 +52,21 @@ def capacity_bids(problem: Problem, plan: Plan, market: ReserveMarket, reserve_t
             asked = math.ceil(price * (real_hours if per_block else 1.0) * CENTS - 1e-6) / CENTS
             name = f"{SIDES[market.product.direction]}_{hours}"
             rows.append([str(day), str(day), reserve_type, name, asked, kw / KW_PER_MW, *more[:1], bid_id, *more[1:]])
+    return rows
+
+
+def own_capacity_bids(problem: Problem, plan: Plan, market: ReserveMarket) -> list[Row]:
+    """A heading, then a row for each bid, of any product; prices per MW and hour, as in `capacity_bids`."""
+    price_name = f"price_{problem.currency_code.lower()}_per_mw_h"
+    heading = ["market", "utc_start", "utc_end", "bid", "offered_mw", price_name]
+    rows: list[Row] = [[*heading, "indivisible", "parent_bid", "exclusive_group"]]
+    market_plan = next(one for one in plan.markets if one.market_id == market.id)
+    for block, block_plan in zip(market.blocks, market_plan.blocks, strict=True):
+        if not block_plan.offered_kw:
+            continue
+        for bid_id, kw, price, more in _offers(market, block, block_plan):
+            asked = math.ceil(price * CENTS - 1e-6) / CENTS
+            rows.append([market.id, block.start_utc, block.end_utc, bid_id, kw / KW_PER_MW, asked, *more])
     return rows
 
 

@@ -2,9 +2,11 @@
 
 import csv
 import shutil
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from builders import tiny_request_pb
 
 from scheduler import cli, make_plan
 from scheduler.v1 import scheduler_pb2 as pb
@@ -116,3 +118,81 @@ def test_no_plan_no_bids(desk, capsys):
     Path("none.json").write_text(response_to_json(none))
     assert cli.main(["bid", "request.json", "fcr", "--plan", "none.json", "-o", "x.csv"]) == 2
     assert "none.json: holds no plan" in capsys.readouterr().err
+
+
+def swedish() -> pb.ScheduleRequest:
+    """1.75 MW and a market of FCR-D up, an hour each, that is paid the clearing price."""
+    request = tiny_request_pb()
+    group = request.problem.sites[0].assets[0].miner_group
+    group.machine_count = group.initial_cohorts[0].count = 500
+    market = request.problem.markets.add(id="fcr-d", open={})
+    market.reserve.ref.name, market.reserve.ref.delivery_date = "se/fcr-d-up", "2026-01-15"
+    start = request.problem.horizon.start.ToDatetime(UTC)
+    for hour in range(4):
+        block = market.reserve.blocks.add(id=f"h{hour}", capacity_price_per_mw_h=50.0)
+        block.start.FromDatetime(start + timedelta(hours=hour))
+        block.end.FromDatetime(start + timedelta(hours=hour + 1))
+    return request
+
+
+def test_a_gate_of_another_platform(tmp_path, monkeypatch, capsys):
+    """Bids in our own layout, their result, a request in which they are awards, and a sound plan of it."""
+    monkeypatch.chdir(tmp_path)
+    Path("request.json").write_text(response_to_json(swedish()))
+    assert cli.main(["bid", "request.json", "fcr-d", "-o", "bids.csv", "--quiet"]) == 0
+    assert capsys.readouterr().out == "bids.csv: fcr-d, 4 bids written\n"
+    rows = rows_of("bids.csv")
+    assert list(rows[0]) == [
+        *("market", "utc_start", "utc_end", "bid", "offered_mw", "price_eur_per_mw_h"),
+        *("indivisible", "parent_bid", "exclusive_group"),
+    ]
+    problem = request_in("request.json").problem
+    starts = [block.start.ToDatetime(UTC) for block in problem.markets[1].reserve.blocks]
+    assert [datetime.fromisoformat(row["utc_start"]) for row in rows] == starts
+    assert {row["market"] for row in rows} == {"fcr-d"} and {float(row["offered_mw"]) for row in rows} == {1.7}
+
+    def result(*accepted_mw: float, price: float) -> None:
+        lines = ["market,utc_start,utc_end,bid,offered_mw,accepted_mw,price_eur_per_mw_h"]
+        for row, mw in zip(rows, accepted_mw, strict=True):
+            lines.append(f"fcr-d,{row['utc_start']},{row['utc_end']},,{row['offered_mw']},{mw},{price}")
+        Path("result.csv").write_text("\n".join(lines) + "\n")
+
+    words = ["award", "request.json", "result.csv", "--bids", "bids.csv", "-o", "new.json"]
+    result(1.7, 0.5, 0, 1.7, price=-5.0)
+    assert cli.main(words) == 2
+    assert "result.csv:2: is paid -5 per MW and hour, row 2 of bids.csv asks" in capsys.readouterr().err
+    result(1.7, 0.5, 0, 1.7, price=61.5)
+    assert cli.main(words) == 0
+    assert "fcr-d: 3.9 MW won in 3 of 4 blocks" in capsys.readouterr().out
+    assert cli.main(["plan", "new.json", "-o", "plan.json", "--quiet"]) == 0
+    assert cli.main(["audit", "new.json", "plan.json"]) == 0
+    capacity = 61.5 * (1.7 + 0.5 + 1.7)
+    plan = message_from_json(pb.ScheduleResponse, Path("plan.json").read_bytes(), "plan").plan
+    earned = sum(sum(cash.amount) for cash in plan.cash if cash.market_id == "fcr-d" and "CAPACITY" in str(cash))
+    assert earned == pytest.approx(capacity)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["fcr-d", "-o", "x.xlsx"], "x.xlsx: bids in our own layout are a .csv file"),
+        (["fcr-d", "--type", "FCR", "-o", "x.csv"], "--type is for the layout of regelleistung.net"),
+    ],
+)
+def test_our_own_layout_is_a_csv_that_names_the_market(words, message, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path("request.json").write_text(response_to_json(swedish()))
+    assert cli.main(["bid", "request.json", *words]) == 1
+    assert message in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["request.json"]
+
+
+def test_any_bids_as_our_own(desk, plan_of_the_day, capsys):
+    """The same MW and prices per hour as in the layout of regelleistung.net, whatever the product."""
+    for words in (["-o", "theirs.csv"], ["--own", "-o", "ours.csv"]):
+        assert cli.main(["bid", "request.json", "fcr", "--plan", str(plan_of_the_day), *words]) == 0
+    theirs, ours = rows_of("theirs.csv"), rows_of("ours.csv")
+    assert [row["offered_mw"] for row in ours] == [row["OFFERED_CAPACITY_[MW]"] for row in theirs] != []
+    for own, other in zip(ours, theirs, strict=True):
+        per_block = float(other["OFFERED_CAPACITY_PRICE_[EUR/MW]"])
+        assert 0 <= 4 * float(own["price_eur_per_mw_h"]) - per_block < 0.04 + 1e-9, "each rounded up to the cent"
