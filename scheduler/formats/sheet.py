@@ -119,8 +119,9 @@ def sheet_of(
 ) -> Sheet:
     """A sheet whose first line is the header. ``spare``: how many cells less than the header the rows may have.
 
-    Empty cells at the end of the header are none, and all rows may have one at theirs. All have as many as the first of
-    them: in one that has fewer or more, every cell behind the fault would be read under a wrong name.
+    Empty cells at the end of the header are none, and all rows may have one at theirs; under an empty one elsewhere
+    nothing may stand. All rows have as many cells as the first of them: in one that has fewer or more, every cell
+    behind the fault would be read under a wrong name.
     """
     rows = iter(lines)
     first = next(rows, None)
@@ -133,6 +134,7 @@ def sheet_of(
         twice = next(name for name in header if header.count(name) > 1)
         raise InvalidFileError(f"{source.file}:{first.number}: names the column {shown(twice)} twice")
     width = len(header)
+    nameless = [place for place, name in enumerate(header) if not name]
     whole = []
     count = 0
     for line in rows:
@@ -143,6 +145,10 @@ def sheet_of(
             raise InvalidFileError(f"{source.file}:{line.number}: has {len(cells)} fields, not {width}")
         if len(cells) != count:
             raise InvalidFileError(f"{source.file}:{line.number}: has {len(cells)} fields, the rows before it {count}")
+        for place in nameless:
+            if place < len(cells) and cells[place] not in (None, ""):
+                words = f"holds {shown(str(cells[place]))} in column {place + 1}, which the header does not name"
+                raise InvalidFileError(f"{source.file}:{line.number}: {words}")
         whole.append(Line(line.number, cells[:width] + (None,) * (width - len(cells))))
     return Sheet(source, tuple(header), tuple(whole), decimal, grouped)
 

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 import pytest
 from samples import DAYS, OCTOBER, PRICE, file_of, first_utc, only, starts, steps, utc, values
+from test_regelleistung import AFRR_HEADER, afrr_rows, workbook_of
 
 from scheduler.errors import InvalidFileError
 from scheduler.formats import tidy_parquet
@@ -103,6 +104,9 @@ def test_wrong_workbooks():
         file_of(workbook([[*row, 1] for row in rows()]))
     with pytest.raises(InvalidFileError, match="has no prices"):
         file_of(workbook([]))
+    moved = [AFRR_HEADER[0], None, *AFRR_HEADER[1:]]  # a cell was put into the header alone
+    with pytest.raises(InvalidFileError, match=r"sample:2: holds .* in column 2, which the header does not name"):
+        file_of(workbook_of(moved, afrr_rows(OCTOBER)))
 
 
 def test_wrong_parquet():
