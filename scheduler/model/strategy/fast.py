@@ -35,7 +35,7 @@ SHARE_OF_GAP = 0.2
 """Of the gap, what the offers may use; the rest is for rounding the machines."""
 SHARE_OF_TIME = 0.7
 """Of the time, what the offers may take: a plan needs machines that are rounded."""
-ROUNDINGS = ((0.5, 0), (0.15, 0), (0.07, 0), (0.3, 1), (0.15, 1), (0.0, 1), (0.0, 4))
+ROUNDINGS = ((0.5, 0), (0.15, 0), (0.07, 0), (0.3, 1), (0.15, 1), (0.0, 1))
 """Machines to spare on each hold, and how far from the relaxed counts to search: soon a plan, then a better one."""
 SHARE_OF_TIME_ROUNDING = 0.25
 """Of the time that is left, what each may take."""
