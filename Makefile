@@ -25,10 +25,10 @@ fi
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint proto bench orders lock clean
+.PHONY: help setup run test lint proto bench bench-peers orders lock clean
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(READY) ## make .venv with the locked dependencies and this package (once; again when the lock changes)
 
@@ -56,8 +56,20 @@ lint: $(READY) ## ruff, mypy and buf lint; changes nothing
 proto: $(READY) ## generate scheduler/v1 anew from protos/
 	$(BIN)/python tools/generate_protos.py
 
-bench: $(READY) ## measure time and gap on the scale fixtures
+bench: $(READY) ## measure time and gap on the scale fixtures; takes hours (see python -m bench.run --help)
 	$(BIN)/python -m bench.run
+
+PEERS := .venv-peers/pypsa/.ready .venv-peers/flexmeasures/.ready
+
+.venv-peers/%/.ready: bench/peers/%.lock
+	@$(FIND_PYTHON); \
+	set -e; \
+	"$$python" -m venv --clear $(@D); \
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<; \
+	touch $@
+
+bench-peers: $(READY) $(PEERS) ## measure against PyPSA and FlexMeasures, each in an environment of its own
+	$(BIN)/python -m bench.peers.run
 
 orders: $(READY) $(ORDERS)/.ready ## have another package judge our order files, in an environment of its own
 	$(BIN)/python -m pytest -n 2 tests/independent
@@ -77,8 +89,10 @@ lock: ## pin the dependencies of pyproject.toml again (UPGRADE=1: to the newest)
 	.venv-lock/bin/python -m pip install --quiet --disable-pip-version-check $(LOCK_TOOL); \
 	$(COMPILE) pyproject.toml --output-file requirements.lock; \
 	$(COMPILE) pyproject.toml --extra dev --extra frames --constraint requirements.lock --output-file requirements-dev.lock; \
-	$(COMPILE) tests/independent/requirements.in --output-file tests/independent/requirements.lock
+	$(COMPILE) tests/independent/requirements.in --output-file tests/independent/requirements.lock; \
+	$(COMPILE) bench/peers/pypsa.in --output-file bench/peers/pypsa.lock; \
+	$(COMPILE) bench/peers/flexmeasures.in --output-file bench/peers/flexmeasures.lock
 
 clean: ## remove .venv, caches and build leftovers
-	rm -rf .venv .venv-lock .venv-orders build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-lock .venv-orders .venv-peers build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
