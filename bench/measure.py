@@ -97,7 +97,7 @@ def solver_clock() -> Iterator[_Running]:
         setattr(highspy.Highs, "run", run)  # noqa: B010
 
 
-def measure(problem: Problem, patience: Patience, *, relaxed: bool, plain: bool) -> Measured:
+def measure(problem: Problem, patience: Patience, *, relaxed: bool, reduced: bool, plain: bool) -> Measured:
     """All that is measured of a problem. Raises AuditError for a plan that is not sound."""
     options = SolveOptions(time_limit_seconds=patience.limit_seconds)
     day = partial(with_new_prices, problem)
@@ -121,7 +121,7 @@ def measure(problem: Problem, patience: Patience, *, relaxed: bool, plain: bool)
     planned = timed(known, day, patience)
     first = timed(partial(_first_plan, options=options), day, patience)
     relaxation = timed(_relaxed, lambda number: _built(day(number)), patience) if relaxed else None
-    reduced = timed(_relaxed, lambda number: _used(_built(day(number))), patience) if relaxed else None
+    in_use = timed(_relaxed, lambda number: _used(_built(day(number))), patience) if reduced else None
     whole = None
     if plain:
         limited = SolveOptions(strategy=Strategy.PLAIN, time_limit_seconds=patience.plain_limit_seconds)
@@ -137,7 +137,7 @@ def measure(problem: Problem, patience: Patience, *, relaxed: bool, plain: bool)
         outside_frac=statistics.median(outside),
         first=first,
         relaxation=relaxation,
-        reduced=reduced,
+        reduced=in_use,
         plain=whole,
     )
 

@@ -35,7 +35,7 @@ def problem():
 
 @pytest.fixture(scope="module")
 def measured(problem):
-    return measure(problem, QUICK, relaxed=True, plain=True)
+    return measure(problem, QUICK, relaxed=True, reduced=True, plain=True)
 
 
 def test_a_problem_gives_all_its_figures(measured):
@@ -49,7 +49,7 @@ def test_a_problem_gives_all_its_figures(measured):
 
 
 def test_what_is_not_asked_for_is_not_measured(problem):
-    found = measure(problem, QUICK, relaxed=False, plain=False)
+    found = measure(problem, QUICK, relaxed=False, reduced=False, plain=False)
     assert list(ratios_of(found)) == RATIOS
     assert found.relaxation is found.reduced is found.plain is None
 
