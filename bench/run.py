@@ -87,7 +87,10 @@ def main(argv: list[str] | None = None) -> int:
             relaxed, reduced = size in RELAXED, size in REDUCED
             found = measure(problem_of(size, seed), patience, relaxed=relaxed, reduced=reduced, plain=plain)
             measured[size].append(found)
-            figures += absolute_figures(f"{size} seed {seed}" if args.seeds > 1 else size, found, patience)
+            own = list(absolute_figures(f"{size} seed {seed}" if args.seeds > 1 else size, found, patience))
+            for figure in own:
+                say(f"  {figure}")  # hours may pass until the end
+            figures += own
         figures += ratio_figures(size, measured[size])
     figures += overall_figures(measured)
     figures += memory_figures([size for size in args.sizes if size == "XL"])
