@@ -25,7 +25,7 @@ fi
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint proto bench bench-peers orders lock clean
+.PHONY: help setup run test lint proto bench bench-peers orders lock
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -92,7 +92,3 @@ lock: ## pin the dependencies of pyproject.toml again (UPGRADE=1: to the newest)
 	$(COMPILE) tests/independent/requirements.in --output-file tests/independent/requirements.lock; \
 	$(COMPILE) bench/peers/pypsa.in --output-file bench/peers/pypsa.lock; \
 	$(COMPILE) bench/peers/flexmeasures.in --output-file bench/peers/flexmeasures.lock
-
-clean: ## remove .venv, caches and build leftovers
-	rm -rf .venv .venv-lock .venv-orders .venv-peers build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
-	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +

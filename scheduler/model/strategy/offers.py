@@ -27,6 +27,9 @@ SHARE_OF_WINDOWS = 0.2
 """Of the gap, what each proposal may lose."""
 SHARE_WITHOUT_STEPS = 0.5
 """Of the gap, what a proposal may lose and be taken as it is."""
+HOPELESS = 100
+"""Gaps below the bound at which a proposal is given up."""
+NEARLY_WHOLE = 1e-6
 STEPS_COUNT = 16
 """Single steps asked after for each proposal."""
 WORTH_ASKING = 3e-6
@@ -67,17 +70,23 @@ class Offers:
             proposed = np.rint(said.x[self._matrix.coarse[used]])
             lower, upper = self._matrix.lower[self.columns], self._matrix.upper[self.columns]
             proposed = np.clip(proposed, lower, upper)
-            self._take(proposed)
+            least = self.bound - HOPELESS * abs_gap
+            if not self._take(proposed, least):  # too much, for windows do not see each other: what of it there is
+                self._relaxation.limit(self.columns, lower, proposed)
+                self._relaxation.solve(PRECISION)
+                proposed = np.floor(self._relaxation.x[self.columns] + NEARLY_WHOLE)
+                self._take(proposed, -np.inf)
             if self.bound - self.money > SHARE_WITHOUT_STEPS * abs_gap:
-                self._take(self._better_steps(proposed))
+                self._take(self._better_steps(proposed), least)
         return True
 
-    def _take(self, values: Floats) -> None:
-        """What values of the whole columns earn, all columns considered."""
+    def _take(self, values: Floats, least: float) -> bool:
+        """What values of the whole columns earn, all columns considered; false if that is not more than ``least``."""
         self._relaxation.limit(self.columns, values, values)
-        self._relaxation.solve(PRECISION)
+        self._relaxation.solve(PRECISION, least)
         if self._relaxation.money > self.money:
             self.money, self.values, self.x = self._relaxation.money, values, self._relaxation.x
+        return self._relaxation.money > -np.inf
 
     def _better_steps(self, values: Floats) -> Floats:
         """The values after single steps that each earn more among the columns in use."""

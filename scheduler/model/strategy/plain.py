@@ -27,7 +27,7 @@ def plain(
     solver.set_costs(matrix.money, matrix.constant, maximise=True)
     if start is not None:
         solver.start_from(start)
-        solver.search_the_tree_only()  # what searches within the search would look for is known: what is missing is proof
+        solver.search_the_tree_only()  # a good plan is known: what is missing is proof
     result = solver.solve(
         rel_gap=options.rel_gap, abs_gap=options.abs_gap, seconds=clock.left_seconds, on_incumbent=on_incumbent
     )

@@ -117,10 +117,15 @@ class Relaxation:
         margins = self.matrix.money - self.matrix.matrix.T @ prices
         return (-np.inf if off_balance_mw > OFF_BALANCE_MW else money), margins
 
-    def solve(self, rel_gap: float) -> None:
-        """Until bound and money are within ``rel_gap``. Raises SolverError where the time is too short."""
+    def solve(self, rel_gap: float, enough: float = -np.inf) -> None:
+        """Until bound and money are within ``rel_gap``, or until the bound is no more than ``enough``: then no money.
+
+        Raises SolverError where the time is too short.
+        """
         self.bound, self.money = self._weak_duality.of(self._answered), -np.inf
         for _ in range(TURNS_COUNT):
+            if self.bound <= enough:
+                return
             self._master.go_on(np.flatnonzero(self.used), self._center, self._box)
             prices, money, off_balance_mw = self._master.solve(self._clock)
             answer = self._blocks.answer(prices, self._clock)
