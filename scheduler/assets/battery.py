@@ -117,7 +117,8 @@ class Battery:
         down = any(demand.direction is Direction.DOWN for demand in ledger.demands_at(site))
         if price is None or others or down or not self.wear_per_mwh:
             return np.ones(ledger.intervals, dtype=bool)
-        return np.asarray(np.minimum(price, price + site.tariff.import_fee_per_mwh) <= 0)
+        # a fee below 0 counts by itself, so that prices a times as high (a > 0) say the same: physics do not know them
+        return np.asarray((price <= 0) | (site.tariff.import_fee_per_mwh < 0))
 
     def constrain(self, ledger: Ledger, site: Site, own: BatteryVars) -> None:
         """What is stored, one way at a time, room for what is held."""
