@@ -111,6 +111,27 @@ class Client:
             answer = self._stub.Validate(message, timeout=self._patience(timeout_seconds))
         return tuple(Violation(v.field, v.rule, v.message, v.amount) for v in answer.violations)
 
+    def stress(
+        self,
+        request: Given,
+        *,
+        points_count: int | None = None,
+        power_to: float | None = None,
+        reserve_to: float | None = None,
+        rel_gap: float | None = None,
+        timeout_seconds: float | None = None,
+    ) -> pb.StressResponse:
+        """Profit against hashprice, power price and reserve price, and break-even hashprices."""
+        message = pb.StressRequest(
+            request=request_of(request),
+            points_count=points_count,
+            power_to=power_to,
+            reserve_to=reserve_to,
+            rel_gap=rel_gap,
+        )
+        with _errors_raised():
+            return self._stub.Stress(message, timeout=self._patience(timeout_seconds))
+
     def audit(self, request: pb.AuditRequest, *, timeout_seconds: float | None = None) -> pb.AuditResponse:
         """What the server's checker says of a plan."""
         with _errors_raised():

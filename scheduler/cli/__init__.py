@@ -10,12 +10,12 @@ import os
 import sys
 
 import scheduler
-from scheduler.cli import checking, desk, listing, planning, serving, writing
+from scheduler.cli import checking, desk, listing, planning, serving, stressing, writing
 from scheduler.cli.arguments import EXIT_CODES, FAILED, INTERRUPTED, MALFORMED, NO_PLAN, UNSOUND, Run
 from scheduler.cli.inputs import UnsoundPlanError, name_of
 from scheduler.errors import InvalidFileError, InvalidRequestError, SchedulerError
 
-GROUPS = (planning, checking, writing, desk, listing, serving)
+GROUPS = (planning, stressing, checking, writing, desk, listing, serving)
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -70,7 +70,7 @@ class Repricing:
     """
 
     def __init__(self, matrix: Matrix, x: Floats, options: SolveOptions) -> None:
-        self._matrix = _holding(matrix, x)
+        self._matrix = holding(matrix, x)
         self._options = options
         self._relaxed: Solver | None = None
         self.plans: list[Floats] = [x]
@@ -106,7 +106,7 @@ class Repricing:
         return Result(outcome, *best, bound if np.isfinite(bound) else None)
 
 
-def _holding(matrix: Matrix, x: Floats) -> Matrix:
+def holding(matrix: Matrix, x: Floats) -> Matrix:
     """The same with no more missing of any obligation than in a solution; that no price can buy (formulation 1)."""
     for obligation in Obligation:
         missing_mw_h = float(matrix.missing_hours(obligation) @ x)

@@ -3,6 +3,6 @@
 Needs matplotlib, the extra `plot`; nothing else of the package imports this.
 """
 
-from scheduler.plot.figure import draw, write_picture
+from scheduler.plot.figure import check_suffix, draw, write_picture
 
-__all__ = ["draw", "write_picture"]
+__all__ = ["check_suffix", "draw", "write_picture"]

@@ -56,13 +56,22 @@ def draw(schedule: Schedule) -> Figure:
 
 def write_picture(path: Path, schedule: Schedule) -> None:
     """Writes the picture as .svg, .png or .pdf. Raises SchedulerError for another name."""
-    suffix = path.suffix.lower()
-    if suffix not in SUFFIXES:
+    check_suffix(path)
+    save(draw(schedule), path)
+
+
+def check_suffix(path: Path) -> None:
+    """Raises SchedulerError for a name that says nothing that can be drawn."""
+    if path.suffix.lower() not in SUFFIXES:
         raise SchedulerError(f"{path}: must end in {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}")
-    figure = draw(schedule)
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Writes a figure. Raises SchedulerError for a name that says nothing that can be drawn."""
+    check_suffix(path)
     undated = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}  # the same plan makes the same bytes
     with matplotlib.rc_context(style.RC):
-        figure.savefig(path, dpi=DOTS_PER_INCH, metadata=undated.get(suffix))
+        figure.savefig(path, dpi=DOTS_PER_INCH, metadata=undated.get(path.suffix.lower()))
 
 
 def _headline(schedule: Schedule) -> tuple[str, str]:

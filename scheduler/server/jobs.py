@@ -16,9 +16,11 @@ from scheduler.errors import InvalidRequestError
 from scheduler.plan import Schedule
 from scheduler.planner import make_schedule
 from scheduler.server.workers import Begun, Incumbent, Job, OverrunError, Progress, Tell
+from scheduler.settings import SolveOptions
 from scheduler.v1 import scheduler_pb2 as pb
 from scheduler.wire.request import audit_request_from_pb, message_from_bytes, schedule_request_from_pb
 from scheduler.wire.response import audit_to_pb, schedule_to_pb, violations_to_pb
+from scheduler.wire.stress import stress_request_from_pb, stress_to_pb
 
 Answer = TypeVar("Answer", bound=Message)
 
@@ -62,11 +64,25 @@ def audit(job: Job, tell: Tell) -> pb.AuditResponse:
     return audit_to_pb(check.audit(*audit_request_from_pb(message_from_bytes(pb.AuditRequest, job.payload))))
 
 
+def stress(job: Job, tell: Tell) -> pb.StressResponse:
+    """Plans a problem again at other prices."""
+    from scheduler.stress import stress as resilience_of
+
+    news = _News(tell)
+    news("validate")
+    asked = message_from_bytes(pb.StressRequest, job.payload)
+    request_id, problem, options, how = stress_request_from_pb(asked)
+    options = _limited(options, job, news)
+    tell(Begun(options.time_limit_seconds))
+    return stress_to_pb(resilience_of(problem, options, how, news), request_id, asked.request.problem)
+
+
 VERBS: dict[str, Callable[[Job, Tell], Message]] = {
     "schedule": schedule,
     "stream": stream,
     "validate": validate,
     "audit": audit,
+    "stress": stress,
 }
 
 
@@ -77,11 +93,7 @@ def _scheduled(
     news("validate")
     request = read()
     request_id, problem, options = schedule_request_from_pb(request)
-    if job.seconds is not None:
-        left = job.seconds - (time.monotonic() - news.start)
-        if left <= 0:
-            raise OverrunError("the deadline came while the request was read")
-        options = replace(options, time_limit_seconds=min(options.time_limit_seconds, left))
+    options = _limited(options, job, news)
     tell(Begun(options.time_limit_seconds))
 
     def answer_with(schedule: Schedule) -> Answer:
@@ -95,6 +107,16 @@ def _scheduled(
             news(phase, incumbent.solve.objective, incumbent.solve.bound)
 
     return answer_with(make_schedule(problem, options, progress))
+
+
+def _limited(options: SolveOptions, job: Job, news: _News) -> SolveOptions:
+    """The options with no more time than the deadline of the call leaves. Raises OverrunError where it leaves none."""
+    if job.seconds is None:
+        return options
+    left = job.seconds - (time.monotonic() - news.start)
+    if left <= 0:
+        raise OverrunError("the deadline came while the request was read")
+    return replace(options, time_limit_seconds=min(options.time_limit_seconds, left))
 
 
 class _News:

@@ -54,6 +54,10 @@ class SchedulerService:
         """Checks a plan."""
         return await _replied(await self._outcome("audit", self._helpers, request, context), context)
 
+    async def Stress(self, request: bytes, context: Context) -> bytes:
+        """Plans a problem again at other prices."""
+        return await _replied(await self._outcome("stress", self._solvers, request, context), context)
+
     async def StreamSchedule(self, request: bytes, context: Context) -> None:
         """Plans a problem and tells of phases and better plans on the way."""
         news: asyncio.Queue[Progress | None] = asyncio.Queue()

@@ -30,7 +30,7 @@ TARGET = "scheduler.server.jobs:answer"
 class Job:
     """A request as bytes, and the seconds in which it must be answered (None: no limit)."""
 
-    verb: str  # schedule, stream, validate, audit
+    verb: str  # schedule, stream, stress, validate, audit
     payload: bytes
     seconds: float | None = None
 

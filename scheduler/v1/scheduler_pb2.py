@@ -25,45 +25,50 @@ _sym_db = _symbol_database.Default()
 from scheduler.v1 import explanation_pb2 as scheduler_dot_v1_dot_explanation__pb2
 from scheduler.v1 import plan_pb2 as scheduler_dot_v1_dot_plan__pb2
 from scheduler.v1 import problem_pb2 as scheduler_dot_v1_dot_problem__pb2
+from scheduler.v1 import stress_pb2 as scheduler_dot_v1_dot_stress__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cscheduler/v1/scheduler.proto\x12\x0cscheduler.v1\x1a\x1escheduler/v1/explanation.proto\x1a\x17scheduler/v1/plan.proto\x1a\x1ascheduler/v1/problem.proto\"z\n\x0fScheduleRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12&\n\x07problem\x18\x02 \x01(\x0b\x32\x15.scheduler.v1.Problem\x12+\n\x07options\x18\x03 \x01(\x0b\x32\x1a.scheduler.v1.SolveOptions\"\x85\x02\n\x0cSolveOptions\x12\x14\n\x07rel_gap\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12\x14\n\x07\x61\x62s_gap\x18\x02 \x01(\x01H\x01\x88\x01\x01\x12\x1f\n\x12time_limit_seconds\x18\x03 \x01(\x01H\x02\x88\x01\x01\x12\x0c\n\x04seed\x18\x04 \x01(\r\x12(\n\x08strategy\x18\x05 \x01(\x0e\x32\x16.scheduler.v1.Strategy\x12\x1c\n\x0f\x63ounterfactuals\x18\x06 \x01(\x08H\x03\x88\x01\x01\x12\x0f\n\x07\x65xplain\x18\x07 \x01(\x08\x42\n\n\x08_rel_gapB\n\n\x08_abs_gapB\x15\n\x13_time_limit_secondsB\x12\n\x10_counterfactuals\"\xff\x02\n\x10ScheduleResponse\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x16\n\x0eproblem_digest\x18\x02 \x01(\t\x12\x13\n\x0bplan_digest\x18\x03 \x01(\t\x12\'\n\x08versions\x18\x04 \x03(\x0b\x32\x15.scheduler.v1.Version\x12\"\n\x05solve\x18\x05 \x01(\x0b\x32\x13.scheduler.v1.Solve\x12\"\n\x04plan\x18\x06 \x01(\x0b\x32\x12.scheduler.v1.PlanH\x00\x12*\n\x08\x63onflict\x18\x07 \x01(\x0b\x32\x16.scheduler.v1.ConflictH\x00\x12\'\n\x07no_plan\x18\x08 \x01(\x0b\x32\x14.scheduler.v1.NoPlanH\x00\x12)\n\x07sources\x18\t \x03(\x0b\x32\x18.scheduler.v1.DataSource\x12.\n\x0b\x65xplanation\x18\n \x01(\x0b\x32\x19.scheduler.v1.ExplanationB\t\n\x07outcome\">\n\nDataSource\x12\r\n\x05\x66ield\x18\x01 \x01(\t\x12\x0e\n\x06source\x18\x02 \x01(\t\x12\x11\n\tunsourced\x18\x03 \x03(\t\"(\n\x07Version\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\"\xee\x01\n\x05Solve\x12\x16\n\tobjective\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12\x12\n\x05\x62ound\x18\x02 \x01(\x01H\x01\x88\x01\x01\x12\x10\n\x03gap\x18\x03 \x01(\x01H\x02\x88\x01\x01\x12\x1a\n\rgap_of_uplift\x18\x04 \x01(\x01H\x03\x88\x01\x01\x12-\n\x0bstop_reason\x18\x05 \x01(\x0e\x32\x18.scheduler.v1.StopReason\x12\x14\n\x0cwall_seconds\x18\x06 \x01(\x01\x12\x14\n\x0creproducible\x18\x07 \x01(\x08\x42\x0c\n\n_objectiveB\x08\n\x06_boundB\x06\n\x04_gapB\x10\n\x0e_gap_of_uplift\"G\n\x15StreamScheduleRequest\x12.\n\x07request\x18\x01 \x01(\x0b\x32\x1d.scheduler.v1.ScheduleRequest\"\x8e\x01\n\x16StreamScheduleResponse\x12\x0f\n\x05phase\x18\x01 \x01(\tH\x00\x12(\n\tincumbent\x18\x02 \x01(\x0b\x32\x13.scheduler.v1.SolveH\x00\x12\x30\n\x06result\x18\x03 \x01(\x0b\x32\x1e.scheduler.v1.ScheduleResponseH\x00\x42\x07\n\x05\x65vent\"A\n\x0fValidateRequest\x12.\n\x07request\x18\x01 \x01(\x0b\x32\x1d.scheduler.v1.ScheduleRequest\"?\n\x10ValidateResponse\x12+\n\nviolations\x18\x01 \x03(\x0b\x32\x17.scheduler.v1.Violation\"\xa9\x01\n\x0c\x41uditRequest\x12&\n\x07problem\x18\x01 \x01(\x0b\x32\x15.scheduler.v1.Problem\x12 \n\x04plan\x18\x02 \x01(\x0b\x32\x12.scheduler.v1.Plan\x12\"\n\x05solve\x18\x03 \x01(\x0b\x32\x13.scheduler.v1.Solve\x12+\n\x07options\x18\x04 \x01(\x0b\x32\x1a.scheduler.v1.SolveOptions\"Z\n\rAuditResponse\x12+\n\nviolations\x18\x01 \x03(\x0b\x32\x17.scheduler.v1.Violation\x12\x1c\n\x14recomputed_objective\x18\x02 \x01(\x01\"I\n\tViolation\x12\r\n\x05\x66ield\x18\x01 \x01(\t\x12\x0c\n\x04rule\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t\x12\x0e\n\x06\x61mount\x18\x04 \x01(\x01*K\n\x08Strategy\x12\x18\n\x14STRATEGY_UNSPECIFIED\x10\x00\x12\x11\n\rSTRATEGY_FAST\x10\x01\x12\x12\n\x0eSTRATEGY_PLAIN\x10\x02*\x8c\x01\n\nStopReason\x12\x1b\n\x17STOP_REASON_UNSPECIFIED\x10\x00\x12\x16\n\x12STOP_REASON_PROVEN\x10\x01\x12\x14\n\x10STOP_REASON_TIME\x10\x02\x12\x19\n\x15STOP_REASON_CANCELLED\x10\x03\x12\x18\n\x14STOP_REASON_CONFLICT\x10\x04\x32\xc9\x02\n\x10SchedulerService\x12I\n\x08Schedule\x12\x1d.scheduler.v1.ScheduleRequest\x1a\x1e.scheduler.v1.ScheduleResponse\x12]\n\x0eStreamSchedule\x12#.scheduler.v1.StreamScheduleRequest\x1a$.scheduler.v1.StreamScheduleResponse0\x01\x12I\n\x08Validate\x12\x1d.scheduler.v1.ValidateRequest\x1a\x1e.scheduler.v1.ValidateResponse\x12@\n\x05\x41udit\x12\x1a.scheduler.v1.AuditRequest\x1a\x1b.scheduler.v1.AuditResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cscheduler/v1/scheduler.proto\x12\x0cscheduler.v1\x1a\x1escheduler/v1/explanation.proto\x1a\x17scheduler/v1/plan.proto\x1a\x1ascheduler/v1/problem.proto\x1a\x19scheduler/v1/stress.proto\"z\n\x0fScheduleRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12&\n\x07problem\x18\x02 \x01(\x0b\x32\x15.scheduler.v1.Problem\x12+\n\x07options\x18\x03 \x01(\x0b\x32\x1a.scheduler.v1.SolveOptions\"\x85\x02\n\x0cSolveOptions\x12\x14\n\x07rel_gap\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12\x14\n\x07\x61\x62s_gap\x18\x02 \x01(\x01H\x01\x88\x01\x01\x12\x1f\n\x12time_limit_seconds\x18\x03 \x01(\x01H\x02\x88\x01\x01\x12\x0c\n\x04seed\x18\x04 \x01(\r\x12(\n\x08strategy\x18\x05 \x01(\x0e\x32\x16.scheduler.v1.Strategy\x12\x1c\n\x0f\x63ounterfactuals\x18\x06 \x01(\x08H\x03\x88\x01\x01\x12\x0f\n\x07\x65xplain\x18\x07 \x01(\x08\x42\n\n\x08_rel_gapB\n\n\x08_abs_gapB\x15\n\x13_time_limit_secondsB\x12\n\x10_counterfactuals\"\xff\x02\n\x10ScheduleResponse\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x16\n\x0eproblem_digest\x18\x02 \x01(\t\x12\x13\n\x0bplan_digest\x18\x03 \x01(\t\x12\'\n\x08versions\x18\x04 \x03(\x0b\x32\x15.scheduler.v1.Version\x12\"\n\x05solve\x18\x05 \x01(\x0b\x32\x13.scheduler.v1.Solve\x12\"\n\x04plan\x18\x06 \x01(\x0b\x32\x12.scheduler.v1.PlanH\x00\x12*\n\x08\x63onflict\x18\x07 \x01(\x0b\x32\x16.scheduler.v1.ConflictH\x00\x12\'\n\x07no_plan\x18\x08 \x01(\x0b\x32\x14.scheduler.v1.NoPlanH\x00\x12)\n\x07sources\x18\t \x03(\x0b\x32\x18.scheduler.v1.DataSource\x12.\n\x0b\x65xplanation\x18\n \x01(\x0b\x32\x19.scheduler.v1.ExplanationB\t\n\x07outcome\">\n\nDataSource\x12\r\n\x05\x66ield\x18\x01 \x01(\t\x12\x0e\n\x06source\x18\x02 \x01(\t\x12\x11\n\tunsourced\x18\x03 \x03(\t\"(\n\x07Version\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\"\xee\x01\n\x05Solve\x12\x16\n\tobjective\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12\x12\n\x05\x62ound\x18\x02 \x01(\x01H\x01\x88\x01\x01\x12\x10\n\x03gap\x18\x03 \x01(\x01H\x02\x88\x01\x01\x12\x1a\n\rgap_of_uplift\x18\x04 \x01(\x01H\x03\x88\x01\x01\x12-\n\x0bstop_reason\x18\x05 \x01(\x0e\x32\x18.scheduler.v1.StopReason\x12\x14\n\x0cwall_seconds\x18\x06 \x01(\x01\x12\x14\n\x0creproducible\x18\x07 \x01(\x08\x42\x0c\n\n_objectiveB\x08\n\x06_boundB\x06\n\x04_gapB\x10\n\x0e_gap_of_uplift\"G\n\x15StreamScheduleRequest\x12.\n\x07request\x18\x01 \x01(\x0b\x32\x1d.scheduler.v1.ScheduleRequest\"\x8e\x01\n\x16StreamScheduleResponse\x12\x0f\n\x05phase\x18\x01 \x01(\tH\x00\x12(\n\tincumbent\x18\x02 \x01(\x0b\x32\x13.scheduler.v1.SolveH\x00\x12\x30\n\x06result\x18\x03 \x01(\x0b\x32\x1e.scheduler.v1.ScheduleResponseH\x00\x42\x07\n\x05\x65vent\"A\n\x0fValidateRequest\x12.\n\x07request\x18\x01 \x01(\x0b\x32\x1d.scheduler.v1.ScheduleRequest\"?\n\x10ValidateResponse\x12+\n\nviolations\x18\x01 \x03(\x0b\x32\x17.scheduler.v1.Violation\"\xa9\x01\n\x0c\x41uditRequest\x12&\n\x07problem\x18\x01 \x01(\x0b\x32\x15.scheduler.v1.Problem\x12 \n\x04plan\x18\x02 \x01(\x0b\x32\x12.scheduler.v1.Plan\x12\"\n\x05solve\x18\x03 \x01(\x0b\x32\x13.scheduler.v1.Solve\x12+\n\x07options\x18\x04 \x01(\x0b\x32\x1a.scheduler.v1.SolveOptions\"Z\n\rAuditResponse\x12+\n\nviolations\x18\x01 \x03(\x0b\x32\x17.scheduler.v1.Violation\x12\x1c\n\x14recomputed_objective\x18\x02 \x01(\x01\"\xd9\x01\n\rStressRequest\x12.\n\x07request\x18\x01 \x01(\x0b\x32\x1d.scheduler.v1.ScheduleRequest\x12\x19\n\x0cpoints_count\x18\x02 \x01(\x05H\x00\x88\x01\x01\x12\x15\n\x08power_to\x18\x03 \x01(\x01H\x01\x88\x01\x01\x12\x17\n\nreserve_to\x18\x04 \x01(\x01H\x02\x88\x01\x01\x12\x14\n\x07rel_gap\x18\x05 \x01(\x01H\x03\x88\x01\x01\x42\x0f\n\r_points_countB\x0b\n\t_power_toB\r\n\x0b_reserve_toB\n\n\x08_rel_gap\"\xbb\x02\n\x0eStressResponse\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x16\n\x0eproblem_digest\x18\x02 \x01(\t\x12\'\n\x08versions\x18\x03 \x03(\x0b\x32\x15.scheduler.v1.Version\x12)\n\x06\x63urves\x18\x04 \x03(\x0b\x32\x19.scheduler.v1.StressCurve\x12,\n\x0b\x62reak_evens\x18\x05 \x03(\x0b\x32\x17.scheduler.v1.BreakEven\x12\x0f\n\x07rel_gap\x18\x06 \x01(\x01\x12\x10\n\x08\x63omplete\x18\x07 \x01(\x08\x12\x1b\n\x13obligations_missing\x18\x08 \x01(\x08\x12\x14\n\x0cwall_seconds\x18\t \x01(\x01\x12%\n\x07no_plan\x18\n \x01(\x0b\x32\x14.scheduler.v1.NoPlan\"I\n\tViolation\x12\r\n\x05\x66ield\x18\x01 \x01(\t\x12\x0c\n\x04rule\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t\x12\x0e\n\x06\x61mount\x18\x04 \x01(\x01*K\n\x08Strategy\x12\x18\n\x14STRATEGY_UNSPECIFIED\x10\x00\x12\x11\n\rSTRATEGY_FAST\x10\x01\x12\x12\n\x0eSTRATEGY_PLAIN\x10\x02*\x8c\x01\n\nStopReason\x12\x1b\n\x17STOP_REASON_UNSPECIFIED\x10\x00\x12\x16\n\x12STOP_REASON_PROVEN\x10\x01\x12\x14\n\x10STOP_REASON_TIME\x10\x02\x12\x19\n\x15STOP_REASON_CANCELLED\x10\x03\x12\x18\n\x14STOP_REASON_CONFLICT\x10\x04\x32\x8e\x03\n\x10SchedulerService\x12I\n\x08Schedule\x12\x1d.scheduler.v1.ScheduleRequest\x1a\x1e.scheduler.v1.ScheduleResponse\x12]\n\x0eStreamSchedule\x12#.scheduler.v1.StreamScheduleRequest\x1a$.scheduler.v1.StreamScheduleResponse0\x01\x12I\n\x08Validate\x12\x1d.scheduler.v1.ValidateRequest\x1a\x1e.scheduler.v1.ValidateResponse\x12@\n\x05\x41udit\x12\x1a.scheduler.v1.AuditRequest\x1a\x1b.scheduler.v1.AuditResponse\x12\x43\n\x06Stress\x12\x1b.scheduler.v1.StressRequest\x1a\x1c.scheduler.v1.StressResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'scheduler.v1.scheduler_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_STRATEGY']._serialized_start=1941
-  _globals['_STRATEGY']._serialized_end=2016
-  _globals['_STOPREASON']._serialized_start=2019
-  _globals['_STOPREASON']._serialized_end=2159
-  _globals['_SCHEDULEREQUEST']._serialized_start=131
-  _globals['_SCHEDULEREQUEST']._serialized_end=253
-  _globals['_SOLVEOPTIONS']._serialized_start=256
-  _globals['_SOLVEOPTIONS']._serialized_end=517
-  _globals['_SCHEDULERESPONSE']._serialized_start=520
-  _globals['_SCHEDULERESPONSE']._serialized_end=903
-  _globals['_DATASOURCE']._serialized_start=905
-  _globals['_DATASOURCE']._serialized_end=967
-  _globals['_VERSION']._serialized_start=969
-  _globals['_VERSION']._serialized_end=1009
-  _globals['_SOLVE']._serialized_start=1012
-  _globals['_SOLVE']._serialized_end=1250
-  _globals['_STREAMSCHEDULEREQUEST']._serialized_start=1252
-  _globals['_STREAMSCHEDULEREQUEST']._serialized_end=1323
-  _globals['_STREAMSCHEDULERESPONSE']._serialized_start=1326
-  _globals['_STREAMSCHEDULERESPONSE']._serialized_end=1468
-  _globals['_VALIDATEREQUEST']._serialized_start=1470
-  _globals['_VALIDATEREQUEST']._serialized_end=1535
-  _globals['_VALIDATERESPONSE']._serialized_start=1537
-  _globals['_VALIDATERESPONSE']._serialized_end=1600
-  _globals['_AUDITREQUEST']._serialized_start=1603
-  _globals['_AUDITREQUEST']._serialized_end=1772
-  _globals['_AUDITRESPONSE']._serialized_start=1774
-  _globals['_AUDITRESPONSE']._serialized_end=1864
-  _globals['_VIOLATION']._serialized_start=1866
-  _globals['_VIOLATION']._serialized_end=1939
-  _globals['_SCHEDULERSERVICE']._serialized_start=2162
-  _globals['_SCHEDULERSERVICE']._serialized_end=2491
+  _globals['_STRATEGY']._serialized_start=2506
+  _globals['_STRATEGY']._serialized_end=2581
+  _globals['_STOPREASON']._serialized_start=2584
+  _globals['_STOPREASON']._serialized_end=2724
+  _globals['_SCHEDULEREQUEST']._serialized_start=158
+  _globals['_SCHEDULEREQUEST']._serialized_end=280
+  _globals['_SOLVEOPTIONS']._serialized_start=283
+  _globals['_SOLVEOPTIONS']._serialized_end=544
+  _globals['_SCHEDULERESPONSE']._serialized_start=547
+  _globals['_SCHEDULERESPONSE']._serialized_end=930
+  _globals['_DATASOURCE']._serialized_start=932
+  _globals['_DATASOURCE']._serialized_end=994
+  _globals['_VERSION']._serialized_start=996
+  _globals['_VERSION']._serialized_end=1036
+  _globals['_SOLVE']._serialized_start=1039
+  _globals['_SOLVE']._serialized_end=1277
+  _globals['_STREAMSCHEDULEREQUEST']._serialized_start=1279
+  _globals['_STREAMSCHEDULEREQUEST']._serialized_end=1350
+  _globals['_STREAMSCHEDULERESPONSE']._serialized_start=1353
+  _globals['_STREAMSCHEDULERESPONSE']._serialized_end=1495
+  _globals['_VALIDATEREQUEST']._serialized_start=1497
+  _globals['_VALIDATEREQUEST']._serialized_end=1562
+  _globals['_VALIDATERESPONSE']._serialized_start=1564
+  _globals['_VALIDATERESPONSE']._serialized_end=1627
+  _globals['_AUDITREQUEST']._serialized_start=1630
+  _globals['_AUDITREQUEST']._serialized_end=1799
+  _globals['_AUDITRESPONSE']._serialized_start=1801
+  _globals['_AUDITRESPONSE']._serialized_end=1891
+  _globals['_STRESSREQUEST']._serialized_start=1894
+  _globals['_STRESSREQUEST']._serialized_end=2111
+  _globals['_STRESSRESPONSE']._serialized_start=2114
+  _globals['_STRESSRESPONSE']._serialized_end=2429
+  _globals['_VIOLATION']._serialized_start=2431
+  _globals['_VIOLATION']._serialized_end=2504
+  _globals['_SCHEDULERSERVICE']._serialized_start=2727
+  _globals['_SCHEDULERSERVICE']._serialized_end=3125
 # @@protoc_insertion_point(module_scope)

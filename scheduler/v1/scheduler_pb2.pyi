@@ -11,6 +11,7 @@ from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from scheduler.v1 import explanation_pb2 as _explanation_pb2
 from scheduler.v1 import plan_pb2 as _plan_pb2
 from scheduler.v1 import problem_pb2 as _problem_pb2
+from scheduler.v1 import stress_pb2 as _stress_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -543,6 +544,127 @@ class AuditResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___AuditResponse: _TypeAlias = AuditResponse  # noqa: Y015
+
+@_typing.final
+class StressRequest(_message.Message):
+    """A request to be planned again at other prices."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_FIELD_NUMBER: _builtins.int
+    POINTS_COUNT_FIELD_NUMBER: _builtins.int
+    POWER_TO_FIELD_NUMBER: _builtins.int
+    RESERVE_TO_FIELD_NUMBER: _builtins.int
+    REL_GAP_FIELD_NUMBER: _builtins.int
+    points_count: _builtins.int
+    """Points of each curve, 2 to 1001. Default 51."""
+    power_to: _builtins.float
+    """Highest power price, as a multiple of today's, above 0 and at most 100; the lowest is 0. Default 2."""
+    reserve_to: _builtins.float
+    """Highest reserve price, as a multiple of today's, above 0 and at most 100; the lowest is 0. Default 2."""
+    rel_gap: _builtins.float
+    """Gap to which points are proven, or abs_gap of the request's options, in (0, 1). Default 1e-3."""
+    @_builtins.property
+    def request(self) -> Global___ScheduleRequest:
+        """The request. Of its options, the time limit holds for all of the work. Required."""
+
+    def __init__(
+        self,
+        *,
+        request: Global___ScheduleRequest | None = ...,
+        points_count: _builtins.int | None = ...,
+        power_to: _builtins.float | None = ...,
+        reserve_to: _builtins.float | None = ...,
+        rel_gap: _builtins.float | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_points_count", b"_points_count", "_power_to", b"_power_to", "_rel_gap", b"_rel_gap", "_reserve_to", b"_reserve_to", "points_count", b"points_count", "power_to", b"power_to", "rel_gap", b"rel_gap", "request", b"request", "reserve_to", b"reserve_to"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_points_count", b"_points_count", "_power_to", b"_power_to", "_rel_gap", b"_rel_gap", "_reserve_to", b"_reserve_to", "points_count", b"points_count", "power_to", b"power_to", "rel_gap", b"rel_gap", "request", b"request", "reserve_to", b"reserve_to"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__points_count: _TypeAlias = _typing.Literal["points_count"]  # noqa: Y015
+    _WhichOneofArgType__points_count: _TypeAlias = _typing.Literal["_points_count", b"_points_count"]  # noqa: Y015
+    _WhichOneofReturnType__power_to: _TypeAlias = _typing.Literal["power_to"]  # noqa: Y015
+    _WhichOneofArgType__power_to: _TypeAlias = _typing.Literal["_power_to", b"_power_to"]  # noqa: Y015
+    _WhichOneofReturnType__rel_gap: _TypeAlias = _typing.Literal["rel_gap"]  # noqa: Y015
+    _WhichOneofArgType__rel_gap: _TypeAlias = _typing.Literal["_rel_gap", b"_rel_gap"]  # noqa: Y015
+    _WhichOneofReturnType__reserve_to: _TypeAlias = _typing.Literal["reserve_to"]  # noqa: Y015
+    _WhichOneofArgType__reserve_to: _TypeAlias = _typing.Literal["_reserve_to", b"_reserve_to"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__points_count) -> _WhichOneofReturnType__points_count | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__power_to) -> _WhichOneofReturnType__power_to | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__rel_gap) -> _WhichOneofReturnType__rel_gap | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__reserve_to) -> _WhichOneofReturnType__reserve_to | None: ...
+
+Global___StressRequest: _TypeAlias = StressRequest  # noqa: Y015
+
+@_typing.final
+class StressResponse(_message.Message):
+    """How a problem holds up when prices change."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    PROBLEM_DIGEST_FIELD_NUMBER: _builtins.int
+    VERSIONS_FIELD_NUMBER: _builtins.int
+    CURVES_FIELD_NUMBER: _builtins.int
+    BREAK_EVENS_FIELD_NUMBER: _builtins.int
+    REL_GAP_FIELD_NUMBER: _builtins.int
+    COMPLETE_FIELD_NUMBER: _builtins.int
+    OBLIGATIONS_MISSING_FIELD_NUMBER: _builtins.int
+    WALL_SECONDS_FIELD_NUMBER: _builtins.int
+    NO_PLAN_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Id of the request."""
+    problem_digest: _builtins.str
+    """SHA-256 of the problem's deterministic protobuf bytes, in hex."""
+    rel_gap: _builtins.float
+    """Gap to which points are proven."""
+    complete: _builtins.bool
+    """True: every point is proven and every break-even is there. False: the time was too short."""
+    obligations_missing: _builtins.bool
+    """True: some obligations cannot be met at any price; profit is that of plans that miss the least of them."""
+    wall_seconds: _builtins.float
+    """Wall-clock seconds."""
+    @_builtins.property
+    def versions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Version]:
+        """Versions of what computed it."""
+
+    @_builtins.property
+    def curves(self) -> _containers.RepeatedCompositeFieldContainer[_stress_pb2.StressCurve]:
+        """Profit against hashprice, from none to today's, power price and reserve price; only prices that money depends on."""
+
+    @_builtins.property
+    def break_evens(self) -> _containers.RepeatedCompositeFieldContainer[_stress_pb2.BreakEven]:
+        """Break-even hashprices: of all groups together, then of each group in the order of the request."""
+
+    @_builtins.property
+    def no_plan(self) -> _plan_pb2.NoPlan:
+        """Set where there is no plan for today's prices; then there is nothing else."""
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        problem_digest: _builtins.str = ...,
+        versions: _abc.Iterable[Global___Version] | None = ...,
+        curves: _abc.Iterable[_stress_pb2.StressCurve] | None = ...,
+        break_evens: _abc.Iterable[_stress_pb2.BreakEven] | None = ...,
+        rel_gap: _builtins.float = ...,
+        complete: _builtins.bool = ...,
+        obligations_missing: _builtins.bool = ...,
+        wall_seconds: _builtins.float = ...,
+        no_plan: _plan_pb2.NoPlan | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["no_plan", b"no_plan"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["break_evens", b"break_evens", "complete", b"complete", "curves", b"curves", "no_plan", b"no_plan", "obligations_missing", b"obligations_missing", "problem_digest", b"problem_digest", "rel_gap", b"rel_gap", "request_id", b"request_id", "versions", b"versions", "wall_seconds", b"wall_seconds"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StressResponse: _TypeAlias = StressResponse  # noqa: Y015
 
 @_typing.final
 class Violation(_message.Message):

@@ -58,6 +58,11 @@ class SchedulerServiceStub:
                 request_serializer=scheduler_dot_v1_dot_scheduler__pb2.AuditRequest.SerializeToString,
                 response_deserializer=scheduler_dot_v1_dot_scheduler__pb2.AuditResponse.FromString,
                 _registered_method=True)
+        self.Stress = channel.unary_unary(
+                '/scheduler.v1.SchedulerService/Stress',
+                request_serializer=scheduler_dot_v1_dot_scheduler__pb2.StressRequest.SerializeToString,
+                response_deserializer=scheduler_dot_v1_dot_scheduler__pb2.StressResponse.FromString,
+                _registered_method=True)
 
 
 class SchedulerServiceServicer:
@@ -95,6 +100,13 @@ class SchedulerServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Stress(self, request, context):
+        """Says how a problem holds up when hashprice, power price or reserve price change.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_SchedulerServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -117,6 +129,11 @@ def add_SchedulerServiceServicer_to_server(servicer, server):
                     servicer.Audit,
                     request_deserializer=scheduler_dot_v1_dot_scheduler__pb2.AuditRequest.FromString,
                     response_serializer=scheduler_dot_v1_dot_scheduler__pb2.AuditResponse.SerializeToString,
+            ),
+            'Stress': grpc.unary_unary_rpc_method_handler(
+                    servicer.Stress,
+                    request_deserializer=scheduler_dot_v1_dot_scheduler__pb2.StressRequest.FromString,
+                    response_serializer=scheduler_dot_v1_dot_scheduler__pb2.StressResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -231,6 +248,33 @@ class SchedulerService:
             '/scheduler.v1.SchedulerService/Audit',
             scheduler_dot_v1_dot_scheduler__pb2.AuditRequest.SerializeToString,
             scheduler_dot_v1_dot_scheduler__pb2.AuditResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Stress(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/scheduler.v1.SchedulerService/Stress',
+            scheduler_dot_v1_dot_scheduler__pb2.StressRequest.SerializeToString,
+            scheduler_dot_v1_dot_scheduler__pb2.StressResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -45,6 +45,8 @@ class SchedulerServiceStub:
     """Says everything that is wrong with a request, without solving it."""
     Audit: _grpc.UnaryUnaryMultiCallable[_scheduler_pb2.AuditRequest, _scheduler_pb2.AuditResponse]
     """Checks a plan with the independent checker."""
+    Stress: _grpc.UnaryUnaryMultiCallable[_scheduler_pb2.StressRequest, _scheduler_pb2.StressResponse]
+    """Says how a problem holds up when hashprice, power price or reserve price change."""
 
 @_typing.type_check_only
 class SchedulerServiceAsyncStub(SchedulerServiceStub):
@@ -63,6 +65,8 @@ class SchedulerServiceAsyncStub(SchedulerServiceStub):
     """Says everything that is wrong with a request, without solving it."""
     Audit: _aio.UnaryUnaryMultiCallable[_scheduler_pb2.AuditRequest, _scheduler_pb2.AuditResponse]  # type: ignore[assignment]
     """Checks a plan with the independent checker."""
+    Stress: _aio.UnaryUnaryMultiCallable[_scheduler_pb2.StressRequest, _scheduler_pb2.StressResponse]  # type: ignore[assignment]
+    """Says how a problem holds up when hashprice, power price or reserve price change."""
 
 class SchedulerServiceServicer(metaclass=_abc_1.ABCMeta):
     """Plans the dispatch of mining fleets between energy and reserve markets.
@@ -102,5 +106,13 @@ class SchedulerServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_scheduler_pb2.AuditResponse, _abc.Awaitable[_scheduler_pb2.AuditResponse]]:
         """Checks a plan with the independent checker."""
+
+    @_abc_1.abstractmethod
+    def Stress(
+        self,
+        request: _scheduler_pb2.StressRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_scheduler_pb2.StressResponse, _abc.Awaitable[_scheduler_pb2.StressResponse]]:
+        """Says how a problem holds up when hashprice, power price or reserve price change."""
 
 def add_SchedulerServiceServicer_to_server(servicer: SchedulerServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
