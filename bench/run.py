@@ -76,9 +76,12 @@ def main(argv: list[str] | None = None) -> int:
     if args.peak:
         print(f"{peak_mib(problem_of(args.peak, 1), patience):.0f}")
         return 0
-    from bench.readers import reader_figures  # it takes its figures from here too
+    from bench.everything import everything_figures  # these take their figures from here too
+    from bench.readers import reader_figures
+    from bench.stress import stress_figures
 
     figures = [*help_figures(patience), *reader_figures(patience)]
+    figures += [*everything_figures(), *stress_figures("days/grid-integrated")]
     measured: dict[str, list[Measured]] = defaultdict(list)
     for size in args.sizes:
         for seed in range(1, args.seeds + 1):
