@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
@@ -33,6 +33,10 @@ class Boiler:
         yield from nonnegative(f"{path}.max_mw", self.max_mw)
         yield from finite(f"{path}.fuel_per_mwh", self.fuel_per_mwh)
         yield from nonnegative(f"{path}.power_per_heat_mw", self.power_per_heat_mw)
+
+    def limits_to_lift(self, more_mw: float) -> Iterator[tuple[str, str, Any]]:
+        """What can stand in the way of obligations."""
+        yield "max_mw", "raise", self.max_mw + more_mw
 
     def physics(self, problem: Problem) -> Self:
         """Without what fuel costs."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
@@ -29,6 +29,10 @@ class DryCooler:
     def violations(self, path: str, problem: Problem) -> Iterator[Violation]:
         """Everything that is wrong with it."""
         yield from nonnegative(f"{path}.max_mw", self.max_mw)
+
+    def limits_to_lift(self, more_mw: float) -> Iterator[tuple[str, str, Any]]:
+        """What can stand in the way of obligations."""
+        yield "max_mw", "raise", self.max_mw + more_mw
 
     def physics(self, problem: Problem) -> Self:
         """Itself: what it can take is part of the rows of the site's heat."""

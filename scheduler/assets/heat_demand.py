@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
@@ -37,6 +37,11 @@ class HeatDemand:
             for t in np.flatnonzero(self.least_mw > self.demand_mw):
                 message = f"is above the demand of {self.demand_mw[t]} MW: {self.least_mw[t]}"
                 yield Violation(f"{path}.least_mw.values[{t}]", "range", message)
+
+    def limits_to_lift(self, more_mw: float) -> Iterator[tuple[str, str, Any]]:
+        """What can stand in the way of obligations."""
+        if self.least_mw is not None and self.least_mw.any():
+            yield "least_mw", "lower", None
 
     def physics(self, problem: Problem) -> Self:
         """Without the price of heat; what is demanded is part of the rows of the site's heat."""

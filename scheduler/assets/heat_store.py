@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
@@ -55,6 +55,13 @@ class HeatStore:
     def kept(self, hours: float) -> float:
         """Share of what is stored that is left after some hours."""
         return float((1 - self.loss_frac_per_hour) ** hours)
+
+    def limits_to_lift(self, more_mw: float) -> Iterator[tuple[str, str, Any]]:
+        """What can stand in the way of obligations."""
+        yield "initial_mwh", "have more stored at the start, raise", self.capacity_mwh
+        if self.end_mwh:
+            yield "end_mwh", "lower", 0.0
+        yield "discharge_mw", "raise", self.discharge_mw + more_mw
 
     def physics(self, problem: Problem) -> Self:
         """Without what is stored at the start."""

@@ -118,3 +118,6 @@ class BatteryCheck:
         worth = np.zeros(self.count)
         worth[-1] = battery.end_value_per_mwh * (self.levels_mwh[-1] - battery.initial_mwh)
         book.earn(Stream(CashKind.STORED, "", *ids), worth)
+
+
+CHECKS = {"battery": BatteryCheck}

@@ -1,20 +1,17 @@
-"""What the checker knows, one line each: the kind and what checks it."""
+"""What the checker knows: the kind, and what checks it."""
 
 from __future__ import annotations
 
+import pkgutil
 from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
 from typing import Protocol
 
-from scheduler.check.battery import BatteryCheck
 from scheduler.check.book import Book
 from scheduler.check.energy import EnergyCheck
 from scheduler.check.findings import Findings
-from scheduler.check.firm_load import FirmLoadCheck
-from scheduler.check.generator import GeneratorCheck
-from scheduler.check.heat import BoilerCheck, DryCoolerCheck, HeatDemandCheck, HeatStoreCheck
-from scheduler.check.miner_group import MinerGroupCheck
 from scheduler.check.reading import AssetView, MarketView
-from scheduler.check.renewable import RenewableCheck
 from scheduler.check.reserve import ReserveCheck
 from scheduler.problem import Floats
 
@@ -35,17 +32,16 @@ class AssetCheck(MarketCheck, Protocol):
     power_mw: Floats  # [T] mean power that it takes
 
 
-ASSETS: dict[str, Callable[[AssetView, Findings], AssetCheck]] = {
-    "miner_group": MinerGroupCheck,
-    "firm_load": FirmLoadCheck,
-    "renewable": RenewableCheck,
-    "battery": BatteryCheck,
-    "generator": GeneratorCheck,
-    "heat_demand": HeatDemandCheck,
-    "heat_store": HeatStoreCheck,
-    "boiler": BoilerCheck,
-    "dry_cooler": DryCoolerCheck,
-}
+def _found() -> dict[str, Callable[[AssetView, Findings], AssetCheck]]:
+    """The ``CHECKS`` of every module beside this one, by kind of asset: a new kind brings its own module, no more."""
+    found: dict[str, Callable[[AssetView, Findings], AssetCheck]] = {}
+    for module in pkgutil.iter_modules([str(Path(__file__).parent)]):
+        if module.name not in {"audit", "catalog"}:  # these look here
+            found |= getattr(import_module(f"scheduler.check.{module.name}"), "CHECKS", {})
+    return found
+
+
+ASSETS = _found()
 MARKETS: dict[str, Callable[[MarketView, dict[str, Floats]], MarketCheck]] = {
     "energy": EnergyCheck,
     "reserve": ReserveCheck,

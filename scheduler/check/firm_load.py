@@ -44,3 +44,6 @@ def not_served(view: AssetView) -> bool:
     if view.asset.kind != "firm_load":
         return False
     return bool((FirmLoadCheck(view, Findings()).unserved_mw > ABS_MW).any())
+
+
+CHECKS = {"firm_load": FirmLoadCheck}

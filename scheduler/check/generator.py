@@ -87,3 +87,6 @@ class GeneratorCheck:
                 sign = -1 if claim.direction is Direction.UP else 1
                 mw = claim.activation.expected_frac * claim.expected_mw
                 book.earn(Stream(CashKind.FUEL, claim.market.id, *ids, claim.direction), sign * fuel * mw)
+
+
+CHECKS = {"generator": GeneratorCheck}

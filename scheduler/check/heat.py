@@ -229,3 +229,11 @@ class _Loop:
         if used_mwh > stored_mwh + ABS_MW:
             message = f"interval {t}: calls up need {used_mwh:.6g} MWh of stored heat, there are {stored_mwh:.6g} MWh"
             findings.add(f"{self.field}[{t}]", "heat_floor", message, used_mwh - stored_mwh, of=self.field)
+
+
+CHECKS = {
+    "heat_demand": HeatDemandCheck,
+    "heat_store": HeatStoreCheck,
+    "boiler": BoilerCheck,
+    "dry_cooler": DryCoolerCheck,
+}

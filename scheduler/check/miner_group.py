@@ -235,3 +235,6 @@ class MinerGroupCheck:
             book.earn(Stream(CashKind.WEAR, "", site_id, group.id), -move.wear_cost * moved)
         for backed in self.backed:
             earn_calls(backed, income, book)
+
+
+CHECKS = {"miner_group": MinerGroupCheck}

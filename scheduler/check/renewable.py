@@ -44,3 +44,6 @@ class RenewableCheck:
             hours = self.view.problem.horizon.step_minutes / 60.0
             stream = Stream(CashKind.CURTAILMENT, "", self.view.site.id, self.asset.id)
             book.earn(stream, self.asset.curtailed_value_per_mwh * self.curtailed_mw * hours)
+
+
+CHECKS = {"renewable": RenewableCheck}

@@ -1,6 +1,6 @@
 """What can stand in the way of obligations: each limit with its field, what to do about it, and the problem without it.
 
-A new kind of asset or market adds its limits in `limits_of`.
+An asset says itself what of it could be lifted (`HasLimits`); where that takes more than a field, `limits_of` does.
 """
 
 from __future__ import annotations
@@ -9,17 +9,14 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 
 from scheduler.assets.battery import Battery
 from scheduler.assets.boiler import Boiler
-from scheduler.assets.dry_cooler import DryCooler
 from scheduler.assets.firm_load import FirmLoad
 from scheduler.assets.generator import Generator
-from scheduler.assets.heat_demand import HeatDemand
-from scheduler.assets.heat_store import HeatStore
 from scheduler.assets.machine import Cohort, Prequalification
 from scheduler.assets.miner_group import MinerGroup
 from scheduler.assets.renewable import Renewable
@@ -55,6 +52,16 @@ class Limit:
     site_id: str = ""
 
 
+@runtime_checkable
+class HasLimits(Protocol):
+    """An asset each of whose limits is one field."""
+
+    kind: ClassVar[str]
+
+    def limits_to_lift(self, more_mw: float) -> Iterator[tuple[str, str, Any]]:
+        """Field, what to do about it, and a value that is none; ``more_mw``: more than its site can ever need."""
+
+
 def lifted(problem: Problem, limits: Iterable[Limit]) -> Problem:
     """The problem without these limits."""
     for limit in limits:
@@ -82,10 +89,10 @@ def limits_of(problem: Problem) -> list[Limit]:
                 found += _renewable_limits(asset, site, s, a)
             elif isinstance(asset, Generator):
                 found += _generator_limits(asset, site, s, a)
-            elif isinstance(asset, HeatDemand | HeatStore | Boiler | DryCooler):
-                found += _heat_limits(asset, site, s, a)
             elif isinstance(asset, Battery):
                 found += _battery_limits(asset, site, problem.horizon, s, a)
+            elif isinstance(asset, HasLimits):
+                found += _own_limits(asset, site, s, a)
     for m, market in enumerate(problem.markets):
         if isinstance(market, EnergyMarket) and market.settles_deviation:
             found.append(_deviation_limit(problem, market, m))
@@ -217,24 +224,12 @@ def _generator_limits(generator: Generator, site: Site, s: int, a: int) -> Itera
     yield from _prequalified_limits(generator.prequalified, at, site, s, a)
 
 
-def _heat_limits(asset: HeatDemand | HeatStore | Boiler | DryCooler, site: Site, s: int, a: int) -> Iterator[Limit]:
+def _own_limits(asset: HasLimits, site: Site, s: int, a: int) -> Iterator[Limit]:
+    """What an asset says of itself."""
     at = f"problem.sites[{s}].assets[{a}].{asset.kind}"
-    more_mw = _needed_mw(site)
-
-    def limit(name: str, advice: str, **changes: Any) -> Limit:
-        lift = partial(_with_asset, s=s, a=a, **changes)
-        return Limit(f"{asset.kind} {name}", f"{at}.{name}", f"{advice} {at}.{name}", lift, site_id=site.id)
-
-    if isinstance(asset, HeatDemand):
-        if asset.least_mw is not None and asset.least_mw.any():
-            yield limit("least_mw", "lower", least_mw=None)
-    elif isinstance(asset, HeatStore):
-        yield limit("initial_mwh", "have more stored at the start, raise", initial_mwh=asset.capacity_mwh)
-        if asset.end_mwh:
-            yield limit("end_mwh", "lower", end_mwh=0.0)
-        yield limit("discharge_mw", "raise", discharge_mw=asset.discharge_mw + more_mw)
-    else:
-        yield limit("max_mw", "raise", max_mw=asset.max_mw + more_mw)
+    for name, advice, value in asset.limits_to_lift(_needed_mw(site)):
+        lift = partial(_with_asset, s=s, a=a, **{name: value})
+        yield Limit(f"{asset.kind} {name}", f"{at}.{name}", f"{advice} {at}.{name}", lift, site_id=site.id)
 
 
 def _prequalified_limits(entries: Iterable[Prequalification], at: str, site: Site, s: int, a: int) -> Iterator[Limit]:

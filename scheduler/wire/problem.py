@@ -1,33 +1,23 @@
 """A whole problem, to and from the wire.
 
-A new kind of asset or market is one module beside this one and one line in the tables below.
+A new kind of asset is one module beside this one, of its name; a new kind of market also a line in the table below.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any, Protocol, cast
 
+from scheduler import catalog
 from scheduler.errors import Violation
 from scheduler.horizon import Horizon
 from scheduler.model.component import AssetComponent, MarketComponent
 from scheduler.plan import AssetPlan
 from scheduler.problem import Problem, Site, Stage
 from scheduler.v1 import problem_pb2 as v1
-from scheduler.wire import (
-    battery,
-    boiler,
-    dry_cooler,
-    energy,
-    firm_load,
-    generator,
-    heat_demand,
-    heat_store,
-    miner_group,
-    renewable,
-    reserve,
-)
+from scheduler.wire import energy, reserve
 from scheduler.wire.mining import mining_from_pb, mining_to_pb
 from scheduler.wire.reader import EPOCH, Reader, stamp
 from scheduler.wire.site import connection_from_pb, connection_to_pb, tariff_from_pb, tariff_to_pb
@@ -51,17 +41,9 @@ class MarketCodec(Protocol):
     def to_pb(self, market: Any, horizon: Horizon) -> Any: ...
 
 
-# Field of the wire's oneof -> module.
+# Field of the wire's oneof -> module: of an asset the one of its kind's name.
 ASSETS: dict[str, AssetCodec] = {
-    "miner_group": cast(AssetCodec, miner_group),
-    "firm_load": cast(AssetCodec, firm_load),
-    "renewable": cast(AssetCodec, renewable),
-    "battery": cast(AssetCodec, battery),
-    "generator": cast(AssetCodec, generator),
-    "heat_demand": cast(AssetCodec, heat_demand),
-    "heat_store": cast(AssetCodec, heat_store),
-    "boiler": cast(AssetCodec, boiler),
-    "dry_cooler": cast(AssetCodec, dry_cooler),
+    kind: cast(AssetCodec, import_module(f"scheduler.wire.{kind}")) for kind in catalog.ASSETS
 }
 MARKETS: dict[str, MarketCodec] = {
     "energy": cast(MarketCodec, energy),
