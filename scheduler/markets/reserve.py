@@ -91,6 +91,9 @@ class ReserveMarket:
             return
         if named == self.id or all(market.id != named or market.kind != self.kind for market in problem.markets):
             yield Violation(f"{path}.spec.energy_market_id", "reference", f"there is no other reserve market {named!r}")
+        others = (market for market in problem.markets if isinstance(market, ReserveMarket) and market is not self)
+        if any(market.product.energy_market_id for market in others if market.id == named):
+            yield Violation(f"{path}.spec.energy_market_id", "loop", f"{named!r} names another in turn: name that one")
         for direction in self.activation:
             message = f"belongs to {named!r}, the market named in spec.energy_market_id: state it there"
             yield Violation(f"{path}.{direction.value}", "energy_market", message)

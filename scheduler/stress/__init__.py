@@ -15,8 +15,9 @@ from scheduler import check
 from scheduler.errors import AuditError, InvalidRequestError, SolverError
 from scheduler.incumbents import sound_bound
 from scheduler.ladder import with_ladders
-from scheduler.model.build import Build, build, extract
+from scheduler.model.build import Build, extract
 from scheduler.model.compile import Matrix, collector_paused, compile_matrix
+from scheduler.model.kept import KEPT
 from scheduler.model.repricing import Money, Repricing, holding
 from scheduler.model.solve import Clock
 from scheduler.model.strategy.fast import fast
@@ -57,7 +58,7 @@ def stress(
     clock = Clock(options.time_limit_seconds)
     tell("build")
     with collector_paused():
-        made = build(problem)
+        made = KEPT.build(problem)
         matrix = compile_matrix(made.ledger)
     tell("solve")
     points = replace(options, rel_gap=how.rel_gap)

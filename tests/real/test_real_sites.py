@@ -112,3 +112,26 @@ def test_heat_days(day):
     assert hashed[1] >= hashed[0] * (1 - 1e-3)
     assert total(warm, CashKind.FUEL) > total(cold, CashKind.FUEL)
     assert cold.objective < warm.objective <= bound + 0.01
+
+
+@pytest.mark.parametrize("first", [24 * 14, 24 * 105, 24 * 196])
+def test_wind_and_sun_behind_a_narrow_line(first):
+    """What the line cannot take is mined rather than left, and never more than it is worth: machines earn 90 a MWh."""
+    grid = Grid("2026-01-01T00:00", 60, 24, "UTC")
+    day = table("wind_pv_capacity_factor_8760.csv")[first : first + 24]
+    wind, sun = ([mw * float(row[name]) for row in day] for name, mw in (("wind", 20), ("pv", 12)))
+    price = [25.0 if 9 <= hour < 16 else 120.0 for hour in range(24)]
+
+    def of(count: int) -> Plan:
+        assets = [machines(count), renewable(grid, wind, "wind"), renewable(grid, sun, "sun")]
+        around = site(grid, assets, import_mw=2, export_mw=5)
+        return planned(request("narrow", grid, [around], [energy(grid, price)], hashprice=40))[0]
+
+    bare, mined = of(1), of(2000)
+    left = [sum(own.curtailed_mw.sum() for own in plan.sites[0].assets[1:]) for plan in (bare, mined)]
+    assert left[1] <= left[0] + 1e-6
+    if left[0] > 5:
+        assert left[1] < left[0] - 1 and mined.objective > bare.objective
+    at_peak = [hour for hour in range(24) if price[hour] > 100 and wind[hour] + sun[hour] < 5]
+    assert all(mined.sites[0].assets[0].power_mw[hour] <= 0.1 for hour in at_peak)
+    assert (mined.sites[0].grid_mw >= -5 - 1e-6).all()
