@@ -31,7 +31,7 @@ class StressOptions:
     points_count: int = 51
     power_to: float = 2.0  # from 0
     reserve_to: float = 2.0  # from 0
-    rel_gap: float = 1e-3  # to which points are proven, or to the absolute gap of the solve
+    rel_gap: float = 1e-3  # of a point's profit, or of a quarter of today's where that is more
     axes: tuple[Axis, ...] = tuple(Axis)
     break_evens: bool = True
 

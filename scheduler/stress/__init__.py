@@ -34,6 +34,8 @@ SHARE_FOR_TODAY = 0.3
 """Of the time limit, what the plan of today may take."""
 SHARE_FOR_BREAK_EVENS = 0.2
 """Of the time limit, what is kept for break-evens."""
+SHARE_OF_PROFIT = 0.25
+"""Of today's profit: where a point has less, its gap is measured against so much."""
 MONEY_NOISE = 1e-6
 """By how much, relative to the money, the checker's own sum may differ from the solver's, beyond a cent."""
 
@@ -45,6 +47,9 @@ def stress(
     tell: Callable[[str], None] = lambda phase: None,
 ) -> Resilience:
     """How a problem holds up when prices change, within about the time limit of ``options``.
+
+    A point is proven to the gap of ``how``, of its profit or of a quarter of today's: near a profit of zero no share
+    of it could be told from the solver's arithmetic.
 
     ``tell`` is told of phases: validate, build, solve, the axes, break-even. Raises InvalidRequestError for a malformed
     problem and AuditError where a plan fails the checker.
@@ -61,14 +66,16 @@ def stress(
         made = KEPT.build(problem)
         matrix = compile_matrix(made.ledger)
     tell("solve")
-    points = replace(options, rel_gap=how.rel_gap)
-    solves = replace(points, rel_gap=SHARE_OF_GAP * how.rel_gap)
-    today = search(matrix, replace(solves, time_limit_seconds=SHARE_FOR_TODAY * options.time_limit_seconds), fast)
+    seconds = SHARE_FOR_TODAY * options.time_limit_seconds
+    today = search(matrix, replace(options, rel_gap=SHARE_OF_GAP * how.rel_gap, time_limit_seconds=seconds), fast)
     if today.x is None:
         words = "no plan meets its limits" if today.infeasible else "none was found within the time"
         reason = f"there is no plan for today's prices, {words}: plan the request by itself to see more"
         return Resilience(problem, rel_gap=how.rel_gap, complete=False, no_plan_reason=reason)
     missing = float(today.x[matrix.shortfall].sum()) * made.ledger.hours
+    least_gap = how.rel_gap * SHARE_OF_PROFIT * abs(float(matrix.money @ today.x) + matrix.constant)
+    points = replace(options, rel_gap=how.rel_gap, abs_gap=max(options.abs_gap, least_gap))
+    solves = replace(points, rel_gap=SHARE_OF_GAP * points.rel_gap, abs_gap=SHARE_OF_GAP * points.abs_gap)
     known = Repricing(matrix, today.x, solves)
     audit = _Audit(made, matrix, known, points)
     axes = {axis: rise for axis, rise in money_of_axes(matrix).items() if axis in how.axes}

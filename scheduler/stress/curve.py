@@ -18,9 +18,9 @@ from scheduler.model.repricing import Money, Repricing
 from scheduler.model.solve import Clock
 from scheduler.settings import SolveOptions
 
-SHARE_OF_GAP = 0.7
+SHARE_OF_GAP = 0.9
 """Of the gap of a point, what a solve may leave: the rest is for the chords between solves."""
-PARTS_OF_TIME = 3.0
+PARTS_OF_TIME = 5.0
 """A solve takes this part of the time that is left, at most."""
 
 

@@ -563,7 +563,7 @@ class StressRequest(_message.Message):
     reserve_to: _builtins.float
     """Highest reserve price, as a multiple of today's, above 0 and at most 100; the lowest is 0. Default 2."""
     rel_gap: _builtins.float
-    """Gap to which points are proven, or abs_gap of the request's options, in (0, 1). Default 1e-3."""
+    """Gap to which points are proven, in (0, 1): of the profit, or of a quarter of today's where that is more. Default 1e-3."""
     @_builtins.property
     def request(self) -> Global___ScheduleRequest:
         """The request. Of its options, the time limit holds for all of the work. Required."""
