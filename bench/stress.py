@@ -14,14 +14,14 @@ import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bench.figures import Figure, Goal
 from scheduler.model.kept import KEPT
 from scheduler.planner import make_schedule
 from scheduler.problem import Problem
-from scheduler.resilience import Axis, StressOptions
+from scheduler.resilience import Axis, Resilience, StressOptions
 from scheduler.settings import SolveOptions
 from scheduler.stress import stress
 from scheduler.stress.prices import repriced
@@ -48,29 +48,49 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def stress_figures(name: str, points_count: int = POINTS_COUNT) -> Iterator[Figure]:
-    """The figures of a fixture."""
+    """The figures of a fixture: each curve by itself, then all at once, as `scheduler stress` draws them."""
     problem = problem_of(name)
-    how = StressOptions(points_count=points_count)
+    how = StressOptions(points_count=points_count, break_evens=False)
     options = SolveOptions(rel_gap=how.rel_gap, counterfactuals=False)
+    cold_seconds = {}
     for axis in Axis:
-        KEPT.clear()
-        began, cpu_began = time.perf_counter(), time.process_time()
-        found = stress(problem, options, replace(how, axes=(axis,), break_evens=False))
-        curve_seconds, wall_seconds = time.process_time() - cpu_began, time.perf_counter() - began
-        if not found.curves:
-            continue
-        (curve,) = found.curves
-        factors = [point.factor for point in curve.points]
-        cold_seconds = [_cold_seconds(problem, axis, factor, options) for factor in _sample(factors)]
-        all_cold_seconds = len(factors) * sum(cold_seconds) / len(cold_seconds)
-        words = (
-            f"{curve_seconds:.2f} s of processor with {curve.solves_count} solves / {all_cold_seconds:.2f} s; "
-            f"{wall_seconds:.1f} s by the clock; "
-            f"{sum(point.proven for point in curve.points)} of {len(factors)} proven; load {os.getloadavg()[0]:.1f}"
-        )
-        ratio = curve_seconds / all_cold_seconds
-        detail = f"{words}; {GOAL.verdict(ratio)}"
-        yield Figure(f"{name} {axis.value} curve/cold", f"{ratio:.3f}", "ratio", detail)
+        curves = timed_curves(problem, options, replace(how, axes=(axis,)))
+        for curve in curves.found.curves:
+            factors = [point.factor for point in curve.points]
+            sample = [_cold_seconds(problem, axis, factor, options) for factor in _sample(factors)]
+            cold_seconds[axis] = len(factors) * sum(sample) / len(sample)
+            yield _figure(f"{name} {axis.value} curve/cold", curves, cold_seconds[axis])
+    curves = timed_curves(problem, options, how)
+    yield _figure(f"{name} curves/cold", curves, sum(cold_seconds.values()))
+
+
+@dataclass(frozen=True)
+class TimedCurves:
+    """Curves and how long they took, by the clock of the processors and by that on the wall."""
+
+    found: Resilience
+    cpu_seconds: float
+    wall_seconds: float
+
+
+def timed_curves(problem: Problem, options: SolveOptions, how: StressOptions) -> TimedCurves:
+    """Of a fleet that is not known."""
+    KEPT.clear()
+    began, cpu_began = time.perf_counter(), time.process_time()
+    found = stress(problem, options, how)
+    return TimedCurves(found, time.process_time() - cpu_began, time.perf_counter() - began)
+
+
+def _figure(name: str, curves: TimedCurves, cold_seconds: float) -> Figure:
+    points = [point for curve in curves.found.curves for point in curve.points]
+    solves_count = sum(curve.solves_count for curve in curves.found.curves)
+    ratio = curves.cpu_seconds / cold_seconds
+    words = (
+        f"{curves.cpu_seconds:.2f} s of processor with {solves_count} solves / {cold_seconds:.2f} s; "
+        f"{curves.wall_seconds:.1f} s by the clock; {sum(point.proven for point in points)} of {len(points)} proven; "
+        f"load {os.getloadavg()[0]:.1f}; {GOAL.verdict(ratio)}"
+    )
+    return Figure(name, f"{ratio:.3f}", "ratio", words)
 
 
 def problem_of(name: str) -> Problem:

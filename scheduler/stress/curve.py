@@ -8,7 +8,7 @@ never solved. The point with the largest gap is solved next, until none is too l
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -50,7 +50,9 @@ class Envelope:
         return self._base + self._rise.times(factor)
 
     def prove(self, factor: float, bound: float) -> None:
-        """Adds a bound; where one is known, the lower counts."""
+        """Adds a bound, unless it is infinite; where one is known, the lower counts."""
+        if not np.isfinite(bound):
+            return
         at = bisect_left(self._factors, factor)
         if at < len(self._factors) and self._factors[at] == factor:
             self._bounds[at] = min(self._bounds[at], bound)
@@ -60,15 +62,21 @@ class Envelope:
 
     def bound(self, factor: float) -> float:
         """No plan earns more at a factor: the lowest chord between two bounds around it. Infinite beyond them."""
-        left = bisect_right(self._factors, factor)
-        right = bisect_left(self._factors, factor)
-        best = np.inf
-        for i in range(left):
-            for j in range(right, len(self._factors)):
-                low, high = self._factors[i], self._factors[j]
-                part = 0.0 if high == low else (factor - low) / (high - low)
-                best = min(best, (1 - part) * self._bounds[i] + part * self._bounds[j])
-        return best
+        if not self._factors or not self._factors[0] <= factor <= self._factors[-1]:
+            return np.inf
+        at, bounds = self._lowest()
+        return float(np.interp(factor, at, bounds))
+
+    def _lowest(self) -> tuple[list[float], list[float]]:
+        """The corners of the largest convex curve under all bounds, from the lowest factor up (Andrew 1979)."""
+        at: list[float] = []
+        bounds: list[float] = []
+        for factor, bound in zip(self._factors, self._bounds, strict=True):
+            while len(at) > 1 and _is_above((at[-2], bounds[-2]), (at[-1], bounds[-1]), (factor, bound)):
+                del at[-1], bounds[-1]
+            at.append(factor)
+            bounds.append(bound)
+        return at, bounds
 
     def best(self, factor: float) -> tuple[int, float]:
         """The plan that earns most at a factor, of all that were found, and its money."""
@@ -80,13 +88,21 @@ class Envelope:
         return best, float(values[best])
 
 
+def _is_above(left: tuple[float, float], middle: tuple[float, float], right: tuple[float, float]) -> bool:
+    """Whether a point is on or above the chord of those beside it."""
+    return (middle[1] - left[1]) * (right[0] - left[0]) >= (right[1] - left[1]) * (middle[0] - left[0])
+
+
 def prove_points(
     known: Repricing, envelope: Envelope, factors: Sequence[float], options: SolveOptions, clock: Clock
 ) -> list[Place]:
     """Every point with the best plan that is known there and a bound, proven to the gap of ``options`` if time allows.
 
-    Ends first, then where the gap is largest. A point that a solve did not prove is not solved again.
+    The relaxation bounds all of them. Then one after the other is solved, ends first, then where the gap is largest. A
+    point that a solve did not prove is not solved again.
     """
+    for factor in factors:
+        envelope.prove(factor, known.relaxed_bound(envelope.money(factor), clock))
     tried: set[float] = set()
     while True:
         places = [_place(envelope, factor, options) for factor in factors]
