@@ -16,6 +16,7 @@ import numpy as np
 from scheduler.model.compile import Matrix
 from scheduler.model.component import Obligation
 from scheduler.model.solve import Clock, Outcome, Result, Solver
+from scheduler.model.strategy.counts import with_counts
 from scheduler.model.strategy.fast import fast
 from scheduler.model.strategy.rounding import Rounding
 from scheduler.model.strategy.search import SHORTFALL_PRECISION_MW_H, proven
@@ -96,7 +97,7 @@ class Repricing:
         if clock.left_seconds <= 0:
             return np.inf
         if not self._is_tight:
-            self._matrix = tightened(self._matrix, Clock(SHARE_FOR_TIGHTENING * clock.left_seconds))
+            self._matrix = tightened(with_counts(self._matrix), Clock(SHARE_FOR_TIGHTENING * clock.left_seconds))
             self._is_tight = True
         if self._relaxed is None:
             self._relaxed = Solver(self._matrix, relaxed=True, seed=self._options.seed)

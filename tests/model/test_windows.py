@@ -9,6 +9,7 @@ import pytest
 
 from scheduler.model.compile import Matrix
 from scheduler.model.solve import Clock, Solver
+from scheduler.model.strategy.counts import with_counts
 from scheduler.model.strategy.offers import Offers
 from scheduler.model.strategy.relaxation import Relaxation
 from scheduler.model.strategy.windows import Windows, borders, even
@@ -21,14 +22,14 @@ NAMES = ["days/spike-day", "days/clock-spring", "days/chances", "days/absorber",
 
 @pytest.fixture(params=NAMES)
 def matrix(request: pytest.FixtureRequest) -> Matrix:
-    return matrix_of(problem_of(request.param))
+    return with_counts(matrix_of(problem_of(request.param)))
 
 
 @pytest.fixture
 def fleet(monkeypatch: pytest.MonkeyPatch) -> Matrix:
     """Two sites of three groups, 48 quarters in three blocks, five products."""
     monkeypatch.setitem(SIZES, "S", (2, 3, 48))
-    return matrix_of(schedule_request_from_pb(scale_request("S", 1))[1])
+    return with_counts(matrix_of(schedule_request_from_pb(scale_request("S", 1))[1]))
 
 
 def best(matrix: Matrix) -> tuple[float, float]:

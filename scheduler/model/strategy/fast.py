@@ -23,6 +23,7 @@ from scheduler.model.compile import Matrix
 from scheduler.model.solve import Clock, Incumbent, Outcome, Result, Solver
 from scheduler.model.strategy.apart import Apart, Indices, side_by_side
 from scheduler.model.strategy.blocks import columns_beside, rows_of_markets
+from scheduler.model.strategy.counts import with_counts
 from scheduler.model.strategy.offers import Offers
 from scheduler.model.strategy.plain import plain
 from scheduler.model.strategy.relaxation import Relaxation
@@ -31,11 +32,11 @@ from scheduler.model.strategy.search import proven
 from scheduler.problem import Floats
 from scheduler.settings import SolveOptions
 
-SHARE_OF_GAP = 0.2
-"""Of the gap, what the offers may use; the rest is for rounding the machines."""
+SHARE_OF_GAP = 0.05
+"""Of the gap, what the offers may use; the rest is for rounding the machines, which is dearer."""
 SHARE_OF_TIME = 0.7
 """Of the time, what the offers may take: a plan needs machines that are rounded."""
-ROUNDINGS = ((0.5, 0), (0.15, 0), (0.07, 0), (0.3, 1), (0.15, 1), (0.0, 1))
+ROUNDINGS = ((0.5, 0), (0.35, 0), (0.27, 0), (0.2, 0), (0.12, 0), (0.07, 0), (0.3, 1), (0.15, 1), (0.0, 1))
 """Machines to spare on each hold, and how far from the relaxed counts to search: soon a plan, then a better one."""
 SHARE_OF_TIME_ROUNDING = 0.25
 """Of the time that is left, what each may take."""
@@ -61,6 +62,7 @@ Solution = tuple[Floats, float]
 
 def fast(matrix: Matrix, options: SolveOptions, clock: Clock, on_incumbent: Incumbent | None = None) -> Result:
     """The most money: offers first, machines rounded under them."""
+    matrix = with_counts(matrix)
     if not (matrix.integer & ~matrix.coarse).any():
         return plain(matrix, options, clock, on_incumbent)
     safe: Solution | None = None

@@ -2,22 +2,21 @@
 
 At a border between blocks the prices of a relaxation stand for the rows that cross it: what machines carry over, how
 often they may start. Then each window is a problem of its own with a handful of offers, and the sum of their bounds is
-a bound of the whole (Geoffrion 1974). What crosses is priced, but not lost: the machines of a group add up in every
-window, because the sum of its own rows up to a border says so.
+a bound of the whole (Geoffrion 1974). What crosses is priced, but not lost where counts are rows too (`counts.py`): the
+machines of a group add up in every window.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.sparse import csc_array, csr_array, vstack
+from scipy.sparse import csr_array
 
 from scheduler.model.compile import Matrix
 from scheduler.model.solve import Clock, Solver
 from scheduler.model.strategy.apart import Indices, side_by_side
-from scheduler.model.strategy.blocks import NOTHING, owner_of_rows
+from scheduler.model.strategy.blocks import NOTHING
 from scheduler.problem import Floats
 
 
@@ -64,7 +63,6 @@ class Windows:
 
     def __init__(self, matrix: Matrix, starts: Indices, prices: Floats) -> None:
         self._count = len(matrix.money)
-        matrix, prices = _with_what_is_kept(matrix, starts, prices)
         window = _window_of(matrix, starts)
         rows, columns = matrix.matrix.indices, np.repeat(np.arange(self._count), np.diff(matrix.matrix.indptr))
         first = np.full(matrix.matrix.shape[0], np.iinfo(np.int64).max)
@@ -113,37 +111,3 @@ def _window_of(matrix: Matrix, starts: Indices) -> Indices:
         those = np.unique(window[named[~none[named]]])
         window[column] = those[0] if len(those) == 1 else len(starts)
     return window
-
-
-def _with_what_is_kept(matrix: Matrix, starts: Indices, prices: Floats) -> tuple[Matrix, Floats]:
-    """The matrix with rows that say what each asset keeps from interval to interval, at every start; prices of 0."""
-    more = list(_kept(matrix, starts))
-    if not more:
-        return matrix, prices
-    sums = np.array([side for _, side in more])
-    rows = csr_array(vstack([row for row, _ in more]))
-    extended = replace(
-        matrix,
-        matrix=csc_array(vstack([matrix.matrix, rows])),
-        row_lower=np.concatenate([matrix.row_lower, sums]),
-        row_upper=np.concatenate([matrix.row_upper, sums]),
-    )
-    return extended, np.concatenate([prices, np.zeros(len(more))])
-
-
-def _kept(matrix: Matrix, starts: Sequence[int] | Indices) -> Iterator[tuple[csr_array, float]]:
-    """Sums of the equations of an asset up to a start, where they name columns of that interval only."""
-    rows = csr_array(matrix.matrix)
-    equal = matrix.row_lower == matrix.row_upper
-    owner = np.where(equal, owner_of_rows(matrix), -1)
-    last = np.maximum.reduceat(np.append(matrix.interval[rows.indices], -1), rows.indptr[:-1])
-    order = np.argsort(owner, kind="stable")
-    assets, first = np.unique(owner[order], return_index=True)
-    for asset, own in zip(assets, np.split(order, first[1:]), strict=True):
-        for start in starts if asset >= 0 else ():
-            until = own[last[own] <= start]
-            total = csr_array(rows[until].sum(axis=0)[None, :])
-            total.data[np.abs(total.data) < NOTHING] = 0.0
-            total.eliminate_zeros()
-            if total.nnz and (matrix.interval[total.indices] == start).all():
-                yield total, float(matrix.row_upper[until].sum())
