@@ -11,6 +11,7 @@ import pytest
 from scheduler.model.build import build
 from scheduler.model.compile import Matrix, compile_matrix
 from scheduler.model.solve import Clock, Solver
+from scheduler.model.strategy.counts import with_counts
 from scheduler.model.strategy.rounding import Rounding
 from scheduler.problem import Floats
 from scheduler.wire.json import schedule_request_from_json
@@ -51,3 +52,20 @@ def test_a_search_ends_when_the_money_is_enough(relaxed: tuple[Matrix, Floats, f
     matrix, x, bound = relaxed
     found = Rounding(matrix, x, seed=0).whole(0.3, 1, 0.9 * bound, Clock(60), gap=0.0)
     assert found is not None and found[1] >= 0.9 * bound
+
+
+def test_what_does_not_fit_is_widened_where_it_lacks_something() -> None:
+    """With little to spare, counts of this day cannot be rounded where they stand."""
+    path = SPIKE_DAY.parents[1] / "winter-weekday" / "request.json"
+    problem = schedule_request_from_pb(schedule_request_from_json(path.read_text(), str(path)))[1]
+    matrix = with_counts(compile_matrix(build(problem).ledger).without_shortfall())
+    solver = Solver(replace(matrix, integer=matrix.coarse))
+    solver.set_costs(matrix.money, matrix.constant, maximise=True)
+    result = solver.solve(rel_gap=1e-4, abs_gap=0.01, seconds=60)
+    assert result.x is not None and result.bound is not None
+    rounding = Rounding(matrix, result.x, seed=0)
+    assert rounding.whole(0.12, 0, np.inf, Clock(60), gap=0.1) is None
+    found = rounding.whole(0.12, 0, np.inf, Clock(60), gap=0.1, repairs_count=2)
+    assert found is not None and result.bound - 1e-3 * abs(result.bound) <= found[1] <= result.bound + 1e-6
+    rows = matrix.matrix @ found[0]
+    assert (rows <= matrix.row_upper + 1e-6).all() and (rows >= matrix.row_lower - 1e-6).all()

@@ -13,6 +13,7 @@ Who waits for news has a safe plan before the offers are decided: awards held, n
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 
@@ -53,7 +54,12 @@ SHARE_OF_TIME_BY_BLOCKS = 0.6
 """Of the time that is left, what the offers may take once the relaxation is there."""
 SHARE_FOR_OFFERS = 0.9
 """Of the gap, what offers may have lost for machines to be rounded around them."""
-ROUNDINGS_BY_BLOCKS = ((0.07, 0), (0.15, 0), (0.5, 0), (0.15, 1), (0.05, 1))
+ROUNDINGS_BY_BLOCKS = ((0.07, 0), (0.15, 0), (0.5, 0))
+"""The first that fits is the best of them."""
+SEARCHES_BY_BLOCKS = ((0.15, 1), (0.05, 1))
+"""They take a minute: when there are no other offers to try."""
+REPAIRS_COUNT = 2
+"""How often a rounding is widened where it lacks something, as long as there is no plan."""
 
 
 Solution = tuple[Floats, float]
@@ -138,13 +144,19 @@ def _by_blocks(matrix: Matrix, options: SolveOptions, clock: Clock, on_incumbent
     offers = Offers(relaxation, matrix, options.seed, Clock(SHARE_OF_TIME_BY_BLOCKS * clock.left_seconds))
     best: Solution | None = None
     rounded_money = -np.inf
+
+    def rounded(tries: Sequence[tuple[float, int]]) -> Solution | None:
+        return _among_used(matrix, relaxation, offers, tries, options, clock, on_incumbent)
+
     with suppress(SolverError):  # out of time: what is known by then counts
         while (best is None or not proven(best[1], offers.bound, options)) and offers.improve(allowed):
             if offers.money > rounded_money and offers.bound - offers.money <= SHARE_FOR_OFFERS * allowed:
                 rounded_money = offers.money
-                best = _better(best, _among_used(matrix, relaxation, offers, options, clock, on_incumbent))
+                best = _better(best, rounded(ROUNDINGS_BY_BLOCKS))
+        if offers.x is not None and (best is None or not proven(best[1], offers.bound, options)):
+            best = _better(best, rounded(SEARCHES_BY_BLOCKS if best else (*ROUNDINGS_BY_BLOCKS, *SEARCHES_BY_BLOCKS)))
     if best is None and offers.x is not None:
-        best = _among_used(matrix, relaxation, offers, options, clock, on_incumbent)
+        best = rounded(ROUNDINGS_BY_BLOCKS)
     return _best_of(best, offers.bound, options)
 
 
@@ -152,6 +164,7 @@ def _among_used(
     matrix: Matrix,
     relaxation: Relaxation,
     offers: Offers,
+    tries: Sequence[tuple[float, int]],
     options: SolveOptions,
     clock: Clock,
     on_incumbent: Incumbent | None,
@@ -163,24 +176,31 @@ def _among_used(
     if on_incumbent is not None:
         told = lambda x, money, bound: on_incumbent(_among(columns, x, count), money, bound)  # noqa: E731
     rounding = Rounding(matrix.part(columns), offers.x[columns], options.seed)
-    best = _rounded(rounding, ROUNDINGS_BY_BLOCKS, offers.bound, options, clock, told)
+    best = _rounded(rounding, tries, offers.bound, options, clock, told)
     return None if best is None else (_among(columns, best[0], count), best[1])
 
 
 def _rounded(
     rounding: Rounding,
-    tries: tuple[tuple[float, int], ...],
+    tries: Sequence[tuple[float, int]],
     bound: float,
     options: SolveOptions,
     clock: Clock,
     on_incumbent: Incumbent | None,
 ) -> Solution | None:
-    """The best of some roundings and its money; no more are tried than the gap needs."""
+    """The best of some roundings and its money; no more are tried than the gap needs, and none that earn less."""
     best: Solution | None = None
+    least_margin = np.inf
     allowed = max(options.abs_gap, options.rel_gap * abs(bound))
     for margin, radius in tries:
+        if margin >= least_margin and not radius:
+            continue
         time = Clock(SHARE_OF_TIME_ROUNDING * clock.left_seconds)
-        rounded = rounding.whole(margin, radius, bound - 0.99 * allowed, time, gap=0.1 * allowed)
+        repairs_count = 0 if best or radius else REPAIRS_COUNT
+        enough = bound - 0.99 * allowed
+        rounded = rounding.whole(margin, radius, enough, time, gap=0.1 * allowed, repairs_count=repairs_count)
+        if rounded is not None:
+            least_margin = min(margin, least_margin)
         if rounded is not None and (best is None or rounded[1] > best[1]):
             best = rounded
             if on_incumbent is not None:

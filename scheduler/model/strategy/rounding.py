@@ -14,16 +14,20 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
+from scipy.sparse import csc_array, csr_array, hstack, identity
 
 from scheduler.model.compile import Matrix
-from scheduler.model.solve import Clock, Solver
+from scheduler.model.solve import Clock, Outcome, Solver
+from scheduler.model.strategy.apart import Indices
 from scheduler.model.strategy.search import with_whole_counts
 from scheduler.problem import Floats
 
 WHOLE = 1e-6
 PASSES_COUNT = 3
 """With a margin on the holds that are used, others come into use: they get it in the next pass."""
+LACKING = 1e-3
+"""MW and machines: how well is known how little must be broken."""
+SHARE_OF_TIME_LOOKING = 0.3
 
 
 class Rounding:
@@ -39,9 +43,11 @@ class Rounding:
         self._mw_per_machine = self._covers()
 
     def whole(
-        self, margin: float, radius: int, enough: float, clock: Clock, *, gap: float
+        self, margin: float, radius: int, enough: float, clock: Clock, *, gap: float, repairs_count: int = 0
     ) -> tuple[Floats, float] | None:
         """Whole machines and their money: within ``radius`` of the relaxation with ``margin`` machines to spare.
+
+        Where that does not fit, by one more in the intervals that lack something, ``repairs_count`` times.
 
         Ends at money of ``enough``, or within ``gap`` of the best. None where nothing was found.
         """
@@ -49,13 +55,52 @@ class Rounding:
         if near is None:
             return None
         counts = np.flatnonzero(self._matrix.integer & ~self._matrix.coarse)
+        around = np.full(len(counts), radius)
+        for left_count in range(repairs_count, -1, -1):
+            box = self._box(counts, near, around)
+            solver = Solver(box, seed=self._seed)
+            solver.set_costs(box.money, box.constant, maximise=True)
+            result = solver.solve(rel_gap=0.0, abs_gap=gap, seconds=clock.left_seconds, enough=enough)
+            if result.x is not None:
+                return with_whole_counts(self._matrix, result.x)
+            if result.outcome is not Outcome.INFEASIBLE or not left_count:
+                return None
+            around[np.isin(self._matrix.interval[counts], self._intervals_that_lack(box, clock))] += 1
+        return None
+
+    def _box(self, counts: Indices, near: Floats, around: Indices) -> Matrix:
+        """The matrix with counts so far around a solution."""
         lower, upper = self._matrix.lower.copy(), self._matrix.upper.copy()
-        lower[counts] = np.maximum(lower[counts], np.floor(near[counts] + WHOLE) - radius)
-        upper[counts] = np.minimum(upper[counts], np.ceil(near[counts] - WHOLE) + radius)
-        solver = Solver(replace(self._matrix, lower=lower, upper=upper), seed=self._seed)
-        solver.set_costs(self._matrix.money, self._matrix.constant, maximise=True)
-        result = solver.solve(rel_gap=0.0, abs_gap=gap, seconds=clock.left_seconds, enough=enough)
-        return None if result.x is None else with_whole_counts(self._matrix, result.x)
+        lower[counts] = np.maximum(lower[counts], np.floor(near[counts] + WHOLE) - around)
+        upper[counts] = np.minimum(upper[counts], np.ceil(near[counts] - WHOLE) + around)
+        return replace(self._matrix, lower=lower, upper=upper)
+
+    def _intervals_that_lack(self, box: Matrix, clock: Clock) -> Indices:
+        """Where rows are broken when as little as possible is: mostly by grams of a machine, in two or three rows."""
+        rows, columns = box.matrix.shape
+        more = np.zeros(2 * rows)
+        none = np.full(2 * rows, -1)
+        elastic = replace(
+            box,
+            matrix=csc_array(hstack([box.matrix, identity(rows), -identity(rows)])),
+            lower=np.append(box.lower, more),
+            upper=np.append(box.upper, more + np.inf),
+            integer=np.append(box.integer, more > 0),
+            coarse=np.append(box.coarse, more > 0),
+            money=np.append(np.zeros(columns), more - 1),
+            constant=0.0,
+            site=np.append(box.site, none),
+            asset=np.append(box.asset, none),
+            interval=np.append(box.interval, none),
+        )
+        solver = Solver(elastic, seed=self._seed)
+        solver.set_costs(elastic.money, maximise=True)
+        result = solver.solve(rel_gap=0.0, abs_gap=LACKING, seconds=SHARE_OF_TIME_LOOKING * clock.left_seconds)
+        if result.x is None:
+            return np.zeros(0, dtype=np.int64)
+        missing = result.x[columns:].reshape(2, rows).sum(axis=0)
+        broken = self._rows[np.flatnonzero(missing > WHOLE)]
+        return np.unique(box.interval[broken.indices]).astype(np.int64)
 
     def _with_margin(self, margin: float, clock: Clock) -> Floats | None:
         """The relaxation in which every hold in use has a part of a machine to spare."""
