@@ -89,10 +89,11 @@ class _Around:
 
     def blocks(self) -> Iterator[BlockMargin]:
         """Every block that anything can be held in."""
-        offers = Counter((offer.market_id, offer.block_id) for offer in self._matrix.ledger.offers)
+        ledger = self._matrix.ledger
+        offers = Counter((offer.market_id, offer.block_id) for offer in ledger.offers)
         paid = {
-            (offer.market_id, offer.block_id): offer.price_per_mw_h * offer.hours
-            for offer in self._matrix.ledger.offers
+            (offer.market_id, offer.block_id): offer.price_per_mw_h * len(offer.intervals) * ledger.hours
+            for offer in ledger.offers
             if offer.chance == 1 and offers[offer.market_id, offer.block_id] == 1
         }
         for key in self._block_rows:

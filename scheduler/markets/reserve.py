@@ -292,7 +292,7 @@ class ReserveMarket:
                 volume.terms_mw,
                 price_per_mw_h=self._paid(block, volume.bid.id),
                 chance=volume.bid.acceptance_prob,
-                hours=len(block.intervals(ledger.problem.horizon)) * ledger.hours,
+                intervals=block.intervals(ledger.problem.horizon),
             )
         if block.id in own.most:
             ledger.sides(own.most[block.id], upper=room_kw / KW_PER_MW)

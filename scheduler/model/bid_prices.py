@@ -85,7 +85,7 @@ def _blocks(matrix: Matrix, x: Floats) -> dict[BlockKey, _Block]:
         offers[offer.market_id, offer.block_id].append(offer)
     found = {}
     for key, those in offers.items():
-        mw_h = [_mw(matrix, x, offer) * offer.chance * offer.hours for offer in those]
+        mw_h = [_mw(matrix, x, offer) * offer.chance * len(offer.intervals) * matrix.ledger.hours for offer in those]
         if sum(mw_h) > 0:
             paid = sum(amount * offer.price_per_mw_h for amount, offer in zip(mw_h, those, strict=True))
             columns = np.concatenate([_columns(matrix, offer) for offer in those])

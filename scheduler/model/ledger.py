@@ -56,7 +56,7 @@ class Offer:
     block_id: str
     price_per_mw_h: float  # paid where it is accepted
     chance: float
-    hours: float  # of the block
+    intervals: range  # of the block
     submitted: Vars  # [1] whole
     terms_mw: tuple[tuple[float, Vars], ...]
 
@@ -212,10 +212,10 @@ class Ledger:
         *,
         price_per_mw_h: float,
         chance: float,
-        hours: float,
+        intervals: range,
     ) -> None:
         """Says what may be submitted for a block; one call for each bid."""
-        self.day.offers.append(Offer(market_id, block_id, price_per_mw_h, chance, hours, submitted, terms_mw))
+        self.day.offers.append(Offer(market_id, block_id, price_per_mw_h, chance, intervals, submitted, terms_mw))
 
     def earn(self, stream: Stream, variables: Vars, coefficients: ArrayLike) -> None:
         """Books coefficient * variable to a stream in each interval. Prices stay data: a stream is one cost vector."""

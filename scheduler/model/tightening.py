@@ -16,12 +16,12 @@ import numpy as np
 from scipy.sparse import csc_array, csr_array, vstack
 
 from scheduler.errors import SolverError
-from scheduler.markets.block import KW_PER_MW
-from scheduler.markets.reserve import ReserveMarket
 from scheduler.model.compile import Matrix
 from scheduler.model.solve import Clock, Outcome, Solver
 from scheduler.problem import Direction
 
+KW_PER_MW = 1000
+"""Offers come in whole kW."""
 PRECISION_STEPS = 1e-4
 """Parts of a step that may be the solver's noise: they are not rounded down."""
 
@@ -76,18 +76,14 @@ def tightened(matrix: Matrix, clock: Clock) -> Matrix:
 
 
 def _offers(matrix: Matrix) -> Iterator[_Offer]:
-    horizon = matrix.ledger.problem.horizon
-    markets = {market.id: market for market in matrix.ledger.problem.markets}
+    demands = matrix.ledger.demands
     for offer in matrix.ledger.day.offers:
-        market = markets[offer.market_id]
-        assert isinstance(market, ReserveMarket)
-        (block,) = (block for block in market.blocks if block.id == offer.block_id)
+        asked = [demand for demand in demands if demand.market_id == offer.market_id]
         columns = [(int(matrix.column_of[variable[0]]), round(mw * KW_PER_MW)) for mw, variable in offer.terms_mw]
         kw = tuple((column, each) for column, each in columns if column >= 0)
-        if kw:
-            product = market.product
-            directions = product.direction.parts
-            yield _Offer(directions, product.full_activation_seconds, block.intervals(horizon), kw)
+        if kw and asked:
+            directions = tuple(demand.direction for demand in asked)
+            yield _Offer(directions, asked[0].product.full_activation_seconds, offer.intervals, kw)
 
 
 def _sums(offers: Sequence[_Offer]) -> Iterator[_Sum]:
