@@ -396,8 +396,8 @@ Market days of files that are not part of this project, planned by `python tools
 machines of three kinds (10.5 MW behind a connection of 10 MW). Every plan passed the checker; *proven* is the gap of
 formulation 1 (0.01 or 1e-4 of the objective). What each market is made of, and what of it is an assumption of ours,
 stands in the tool: hashprice and expected calls are, so the money says nothing of what a site would have earned. It
-is in EUR, in GB in GBP. Seconds are from request to audited plan, on two cores that had as much or twice as much other work;
-a day gets 120 s of them, and is not proven where they did not suffice."""
+is in EUR, in GB in GBP. Seconds are from request to audited plan, on two cores that had as much other work or twice
+that; a day gets 120 s of them, and is not proven where they did not suffice."""
 
 
 def in_order(only: str) -> list[tuple[Market, date]]:
