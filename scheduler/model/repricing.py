@@ -97,10 +97,10 @@ class Repricing:
         if clock.left_seconds <= 0:
             return np.inf
         if not self._is_tight:
-            self._matrix = tightened(with_counts(self._matrix), Clock(SHARE_FOR_TIGHTENING * clock.left_seconds))
+            self._matrix = tightened(self._matrix, Clock(SHARE_FOR_TIGHTENING * clock.left_seconds))
             self._is_tight = True
         if self._relaxed is None:
-            self._relaxed = Solver(self._matrix, relaxed=True, seed=self._options.seed)
+            self._relaxed = Solver(with_counts(self._matrix), relaxed=True, seed=self._options.seed)
         self._relaxed.set_costs(money.costs, money.constant, maximise=True)
         result = self._relaxed.solve(rel_gap=0.0, abs_gap=0.0, seconds=clock.left_seconds)
         return result.objective if result.outcome is Outcome.OPTIMAL and result.objective is not None else np.inf

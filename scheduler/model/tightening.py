@@ -18,6 +18,7 @@ from scipy.sparse import csc_array, csr_array, vstack
 from scheduler.errors import SolverError
 from scheduler.model.compile import Matrix
 from scheduler.model.solve import Clock, Outcome, Solver
+from scheduler.model.strategy.counts import with_counts
 from scheduler.problem import Direction
 
 KW_PER_MW = 1000
@@ -45,7 +46,7 @@ def tightened(matrix: Matrix, clock: Clock) -> Matrix:
     offers = list(_offers(matrix))
     sums = list(dict.fromkeys(tuple(sorted(each.items())) for each in _sums(offers)))
     rows, most_mw = [], []
-    solver = Solver(matrix, relaxed=True) if sums else None
+    solver = Solver(with_counts(matrix), relaxed=True) if sums else None
     for each in sums:
         assert solver is not None
         columns = np.array([column for column, _ in each])

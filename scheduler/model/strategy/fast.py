@@ -68,9 +68,9 @@ Solution = tuple[Floats, float]
 
 def fast(matrix: Matrix, options: SolveOptions, clock: Clock, on_incumbent: Incumbent | None = None) -> Result:
     """The most money: offers first, machines rounded under them."""
-    matrix = with_counts(matrix)
     if not (matrix.integer & ~matrix.coarse).any():
         return plain(matrix, options, clock, on_incumbent)
+    formulated, matrix = matrix, with_counts(matrix)
     safe: Solution | None = None
     if on_incumbent is not None and len(matrix.offers) and len(matrix.money) > LARGE_COLUMNS_COUNT:
         left = clock.left_seconds
@@ -78,14 +78,17 @@ def fast(matrix: Matrix, options: SolveOptions, clock: Clock, on_incumbent: Incu
         safe = _without_offers(matrix, options, Clock(seconds))
         if safe is not None:
             on_incumbent(*safe, None)
-    result = _with_offers(matrix, options, clock, on_incumbent)
+    result = _with_offers(matrix, formulated, options, clock, on_incumbent)
     if safe is None or result.outcome is Outcome.INFEASIBLE:
         return result
     found = None if result.x is None or result.objective is None else (result.x, result.objective)
     return _best_of(_better(found, safe), np.inf if result.bound is None else result.bound, options)
 
 
-def _with_offers(matrix: Matrix, options: SolveOptions, clock: Clock, on_incumbent: Incumbent | None) -> Result:
+def _with_offers(
+    matrix: Matrix, formulated: Matrix, options: SolveOptions, clock: Clock, on_incumbent: Incumbent | None
+) -> Result:
+    """The last word has branch and cut on the model as formulated: with counts it was far slower on a hard day."""
     known = Result(Outcome.LIMIT, None, None, np.inf)
     if len(matrix.money) > BLOCKS_COLUMNS_COUNT:
         with suppress(SolverError):  # too hard to take apart, or no time: the way below has an answer for both
@@ -114,7 +117,7 @@ def _with_offers(matrix: Matrix, options: SolveOptions, clock: Clock, on_incumbe
         )
     if best is not None and proven(best[1], bound, options):
         return _best_of(best, bound, options)
-    last = plain(matrix, options, clock, _bounded(on_incumbent, bound), None if best is None else best[0])
+    last = plain(formulated, options, clock, _bounded(on_incumbent, bound), None if best is None else best[0])
     if last.outcome is Outcome.INFEASIBLE:
         return last
     if last.x is not None and last.objective is not None:
