@@ -28,6 +28,7 @@ PASSES_COUNT = 3
 LACKING = 1e-3
 """MW and machines: how well is known how little must be broken."""
 SHARE_OF_TIME_LOOKING = 0.3
+"""Of the time for a rounding, what it may take to find out what it lacks."""
 
 
 class Rounding:
@@ -76,18 +77,17 @@ class Rounding:
         return replace(self._matrix, lower=lower, upper=upper)
 
     def _intervals_that_lack(self, box: Matrix, clock: Clock) -> Indices:
-        """Where rows are broken when as little as possible is: mostly by grams of a machine, in two or three rows."""
+        """Where rows are broken when as little as possible is: mostly two or three rows, by a part of a machine."""
         rows, columns = box.matrix.shape
-        more = np.zeros(2 * rows)
-        none = np.full(2 * rows, -1)
+        nothing, no, none = np.zeros(2 * rows), np.zeros(2 * rows, dtype=bool), np.full(2 * rows, -1)
         elastic = replace(
             box,
             matrix=csc_array(hstack([box.matrix, identity(rows), -identity(rows)])),
-            lower=np.append(box.lower, more),
-            upper=np.append(box.upper, more + np.inf),
-            integer=np.append(box.integer, more > 0),
-            coarse=np.append(box.coarse, more > 0),
-            money=np.append(np.zeros(columns), more - 1),
+            lower=np.append(box.lower, nothing),
+            upper=np.append(box.upper, np.full(2 * rows, np.inf)),
+            integer=np.append(box.integer, no),
+            coarse=np.append(box.coarse, no),
+            money=np.append(np.zeros(columns), np.full(2 * rows, -1.0)),
             constant=0.0,
             site=np.append(box.site, none),
             asset=np.append(box.asset, none),
