@@ -1,6 +1,6 @@
 """What many prices cost: the points of a curve against a cold solve for each, stopped at the same gap.
 
-python -m bench.stress [FIXTURE ...]    days/sunny-sunday and days/grid-integrated, or others of fixtures/
+python -m bench.stress [FIXTURE ...]    days/grid-integrated, sunny-sunday and winter-weekday, or others of fixtures/
 
 Cold solves are taken at a sample of the points, evenly, and counted for all: build, solve and audit, without what
 simpler ways would earn. A curve is all that `scheduler stress` does but break-evens, plan of today and audit included.
@@ -29,7 +29,7 @@ from scheduler.wire.json import schedule_request_from_json
 from scheduler.wire.request import schedule_request_from_pb
 
 FIXTURES = Path(__file__).resolve().parent.parent / "fixtures"
-MEASURED = ("days/grid-integrated", "days/sunny-sunday")
+MEASURED = ("days/grid-integrated", "days/sunny-sunday", "days/winter-weekday")
 POINTS_COUNT = 50
 SAMPLE_COUNT = 5
 GOAL = Goal(0.2)
