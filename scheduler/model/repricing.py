@@ -81,7 +81,6 @@ class Repricing:
 
     def __init__(self, matrix: Matrix, x: Floats, options: SolveOptions) -> None:
         self._matrix = holding(matrix, x)
-        self._is_tight = False
         self._options = options
         self._relaxed: Solver | None = None
         self.plans: list[Floats] = [x]
@@ -96,10 +95,8 @@ class Repricing:
         """No plan earns more: machines and offers in parts, warm from the last prices. Infinite without time."""
         if clock.left_seconds <= 0:
             return np.inf
-        if not self._is_tight:
-            self._matrix = tightened(self._matrix, Clock(SHARE_FOR_TIGHTENING * clock.left_seconds))
-            self._is_tight = True
         if self._relaxed is None:
+            self._matrix = tightened(self._matrix, Clock(SHARE_FOR_TIGHTENING * clock.left_seconds))
             self._relaxed = Solver(with_counts(self._matrix), relaxed=True, seed=self._options.seed)
         self._relaxed.set_costs(money.costs, money.constant, maximise=True)
         result = self._relaxed.solve(rel_gap=0.0, abs_gap=0.0, seconds=clock.left_seconds)

@@ -151,15 +151,17 @@ def _by_blocks(matrix: Matrix, options: SolveOptions, clock: Clock, on_incumbent
     def rounded(tries: Sequence[tuple[float, int]]) -> Solution | None:
         return _among_used(matrix, relaxation, offers, tries, options, clock, on_incumbent)
 
-    with suppress(SolverError):  # out of time: what is known by then counts
+    try:
         while (best is None or not proven(best[1], offers.bound, options)) and offers.improve(allowed):
             if offers.money > rounded_money and offers.bound - offers.money <= SHARE_FOR_OFFERS * allowed:
                 rounded_money = offers.money
                 best = _better(best, rounded(ROUNDINGS_BY_BLOCKS))
         if offers.x is not None and (best is None or not proven(best[1], offers.bound, options)):
-            best = _better(best, rounded(SEARCHES_BY_BLOCKS if best else (*ROUNDINGS_BY_BLOCKS, *SEARCHES_BY_BLOCKS)))
-    if best is None and offers.x is not None:
-        best = rounded(ROUNDINGS_BY_BLOCKS)
+            soon = () if best is not None or rounded_money == offers.money else ROUNDINGS_BY_BLOCKS
+            best = _better(best, rounded((*soon, *SEARCHES_BY_BLOCKS)))
+    except SolverError:  # out of time: what is known by then counts
+        if best is None and offers.x is not None:
+            best = rounded(ROUNDINGS_BY_BLOCKS)
     return _best_of(best, offers.bound, options)
 
 
@@ -202,13 +204,14 @@ def _rounded(
         repairs_count = 0 if best or radius else REPAIRS_COUNT
         enough = bound - 0.99 * allowed
         rounded = rounding.whole(margin, radius, enough, time, gap=0.1 * allowed, repairs_count=repairs_count)
-        if rounded is not None:
-            least_margin = min(margin, least_margin)
-        if rounded is not None and (best is None or rounded[1] > best[1]):
+        if rounded is None:
+            continue
+        least_margin = min(margin, least_margin)
+        if best is None or rounded[1] > best[1]:
             best = rounded
             if on_incumbent is not None:
                 on_incumbent(*best, bound)
-        if best is not None and proven(best[1], bound, options):
+        if proven(best[1], bound, options):
             break
     return best
 

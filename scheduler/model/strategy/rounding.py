@@ -65,8 +65,11 @@ class Rounding:
             if result.x is not None:
                 return with_whole_counts(self._matrix, result.x)
             if result.outcome is not Outcome.INFEASIBLE or not left_count:
-                return None
-            around[np.isin(self._matrix.interval[counts], self._intervals_that_lack(box, clock))] += 1
+                break
+            lacking = np.isin(self._matrix.interval[counts], self._intervals_that_lack(box, clock))
+            if not lacking.any():
+                break
+            around[lacking] += 1
         return None
 
     def _box(self, counts: Indices, near: Floats, around: Indices) -> Matrix:
