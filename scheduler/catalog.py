@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from scheduler.assets.battery import Battery
 from scheduler.assets.boiler import Boiler
+from scheduler.assets.cold_store import ColdStore
 from scheduler.assets.dry_cooler import DryCooler
 from scheduler.assets.firm_load import FirmLoad
 from scheduler.assets.generator import Generator
@@ -24,6 +25,7 @@ ASSETS = {
     "heat_store": HeatStore,
     "boiler": Boiler,
     "dry_cooler": DryCooler,
+    "cold_store": ColdStore,
 }
 MARKETS = {
     "energy": EnergyMarket,

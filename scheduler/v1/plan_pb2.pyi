@@ -196,6 +196,7 @@ class AssetPlan(_message.Message):
     HEAT_STORE_FIELD_NUMBER: _builtins.int
     BOILER_FIELD_NUMBER: _builtins.int
     DRY_COOLER_FIELD_NUMBER: _builtins.int
+    COLD_STORE_FIELD_NUMBER: _builtins.int
     asset_id: _builtins.str
     """Asset."""
     @_builtins.property
@@ -238,6 +239,10 @@ class AssetPlan(_message.Message):
     def dry_cooler(self) -> Global___DryCoolerPlan:
         """Heat rejected."""
 
+    @_builtins.property
+    def cold_store(self) -> Global___ColdStorePlan:
+        """How cold it is."""
+
     def __init__(
         self,
         *,
@@ -252,12 +257,13 @@ class AssetPlan(_message.Message):
         heat_store: Global___HeatStorePlan | None = ...,
         boiler: Global___BoilerPlan | None = ...,
         dry_cooler: Global___DryCoolerPlan | None = ...,
+        cold_store: Global___ColdStorePlan | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["battery", b"battery", "boiler", b"boiler", "dry_cooler", b"dry_cooler", "firm_load", b"firm_load", "generator", b"generator", "heat_demand", b"heat_demand", "heat_store", b"heat_store", "kind", b"kind", "miner_group", b"miner_group", "renewable", b"renewable"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["battery", b"battery", "boiler", b"boiler", "cold_store", b"cold_store", "dry_cooler", b"dry_cooler", "firm_load", b"firm_load", "generator", b"generator", "heat_demand", b"heat_demand", "heat_store", b"heat_store", "kind", b"kind", "miner_group", b"miner_group", "renewable", b"renewable"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["asset_id", b"asset_id", "battery", b"battery", "boiler", b"boiler", "dry_cooler", b"dry_cooler", "firm_load", b"firm_load", "generator", b"generator", "heat_demand", b"heat_demand", "heat_store", b"heat_store", "kind", b"kind", "miner_group", b"miner_group", "power_mw", b"power_mw", "renewable", b"renewable"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["asset_id", b"asset_id", "battery", b"battery", "boiler", b"boiler", "cold_store", b"cold_store", "dry_cooler", b"dry_cooler", "firm_load", b"firm_load", "generator", b"generator", "heat_demand", b"heat_demand", "heat_store", b"heat_store", "kind", b"kind", "miner_group", b"miner_group", "power_mw", b"power_mw", "renewable", b"renewable"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["miner_group", "firm_load", "renewable", "battery", "generator", "heat_demand", "heat_store", "boiler", "dry_cooler"]  # noqa: Y015
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["miner_group", "firm_load", "renewable", "battery", "generator", "heat_demand", "heat_store", "boiler", "dry_cooler", "cold_store"]  # noqa: Y015
     _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
 
@@ -472,6 +478,30 @@ class DryCoolerPlan(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DryCoolerPlan: _TypeAlias = DryCoolerPlan  # noqa: Y015
+
+@_typing.final
+class ColdStorePlan(_message.Message):
+    """What a cold store does; its power is the chiller's."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STORED_MWH_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def stored_mwh(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
+        """Cold stored at the end of each interval, MWh."""
+
+    def __init__(
+        self,
+        *,
+        stored_mwh: _abc.Iterable[_builtins.float] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["stored_mwh", b"stored_mwh"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ColdStorePlan: _TypeAlias = ColdStorePlan  # noqa: Y015
 
 @_typing.final
 class MinerGroupPlan(_message.Message):

@@ -494,6 +494,7 @@ class Asset(_message.Message):
     HEAT_STORE_FIELD_NUMBER: _builtins.int
     BOILER_FIELD_NUMBER: _builtins.int
     DRY_COOLER_FIELD_NUMBER: _builtins.int
+    COLD_STORE_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Id, unique in the request. Required."""
     @_builtins.property
@@ -532,6 +533,10 @@ class Asset(_message.Message):
     def dry_cooler(self) -> Global___DryCooler:
         """A dry cooler."""
 
+    @_builtins.property
+    def cold_store(self) -> Global___ColdStore:
+        """A cold store."""
+
     def __init__(
         self,
         *,
@@ -545,12 +550,13 @@ class Asset(_message.Message):
         heat_store: Global___HeatStore | None = ...,
         boiler: Global___Boiler | None = ...,
         dry_cooler: Global___DryCooler | None = ...,
+        cold_store: Global___ColdStore | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["battery", b"battery", "boiler", b"boiler", "dry_cooler", b"dry_cooler", "firm_load", b"firm_load", "generator", b"generator", "heat_demand", b"heat_demand", "heat_store", b"heat_store", "kind", b"kind", "miner_group", b"miner_group", "renewable", b"renewable"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["battery", b"battery", "boiler", b"boiler", "cold_store", b"cold_store", "dry_cooler", b"dry_cooler", "firm_load", b"firm_load", "generator", b"generator", "heat_demand", b"heat_demand", "heat_store", b"heat_store", "kind", b"kind", "miner_group", b"miner_group", "renewable", b"renewable"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["battery", b"battery", "boiler", b"boiler", "dry_cooler", b"dry_cooler", "firm_load", b"firm_load", "generator", b"generator", "heat_demand", b"heat_demand", "heat_store", b"heat_store", "id", b"id", "kind", b"kind", "miner_group", b"miner_group", "renewable", b"renewable"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["battery", b"battery", "boiler", b"boiler", "cold_store", b"cold_store", "dry_cooler", b"dry_cooler", "firm_load", b"firm_load", "generator", b"generator", "heat_demand", b"heat_demand", "heat_store", b"heat_store", "id", b"id", "kind", b"kind", "miner_group", b"miner_group", "renewable", b"renewable"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["miner_group", "firm_load", "renewable", "battery", "generator", "heat_demand", "heat_store", "boiler", "dry_cooler"]  # noqa: Y015
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["miner_group", "firm_load", "renewable", "battery", "generator", "heat_demand", "heat_store", "boiler", "dry_cooler", "cold_store"]  # noqa: Y015
     _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
 
@@ -946,6 +952,73 @@ class DryCooler(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DryCooler: _TypeAlias = DryCooler  # noqa: Y015
+
+@_typing.final
+class ColdStore(_message.Message):
+    """A cold store: a warehouse or tank that may be colder than it has to be. Where its limits cannot be held, there is no plan."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CAPACITY_MWH_FIELD_NUMBER: _builtins.int
+    CHILLER_MW_FIELD_NUMBER: _builtins.int
+    COLD_PER_POWER_MW_FIELD_NUMBER: _builtins.int
+    LOAD_MW_FIELD_NUMBER: _builtins.int
+    INITIAL_MWH_FIELD_NUMBER: _builtins.int
+    END_MWH_FIELD_NUMBER: _builtins.int
+    END_VALUE_PER_MWH_FIELD_NUMBER: _builtins.int
+    capacity_mwh: _builtins.float
+    """Most cold that can be stored, MWh of heat that may still come in, at least 0. Required."""
+    chiller_mw: _builtins.float
+    """Most power of the chiller, MW, at least 0. Required."""
+    cold_per_power_mw: _builtins.float
+    """Cold that the chiller makes, MW for each MW of power, greater than 0. Required."""
+    initial_mwh: _builtins.float
+    """What is stored when the horizon starts, MWh, 0 to capacity_mwh. Required."""
+    end_mwh: _builtins.float
+    """At least so much is stored then, MWh, 0 to capacity_mwh."""
+    end_value_per_mwh: _builtins.float
+    """Money for each MWh stored then more than at the start; 0: what is left is worth nothing."""
+    @_builtins.property
+    def load_mw(self) -> Global___Series:
+        """Heat that comes in, through walls and with goods, MW, at least 0. Required."""
+
+    def __init__(
+        self,
+        *,
+        capacity_mwh: _builtins.float | None = ...,
+        chiller_mw: _builtins.float | None = ...,
+        cold_per_power_mw: _builtins.float | None = ...,
+        load_mw: Global___Series | None = ...,
+        initial_mwh: _builtins.float | None = ...,
+        end_mwh: _builtins.float = ...,
+        end_value_per_mwh: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_capacity_mwh", b"_capacity_mwh", "_chiller_mw", b"_chiller_mw", "_cold_per_power_mw", b"_cold_per_power_mw", "_initial_mwh", b"_initial_mwh", "capacity_mwh", b"capacity_mwh", "chiller_mw", b"chiller_mw", "cold_per_power_mw", b"cold_per_power_mw", "end", b"end", "end_mwh", b"end_mwh", "end_value_per_mwh", b"end_value_per_mwh", "initial_mwh", b"initial_mwh", "load_mw", b"load_mw"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_capacity_mwh", b"_capacity_mwh", "_chiller_mw", b"_chiller_mw", "_cold_per_power_mw", b"_cold_per_power_mw", "_initial_mwh", b"_initial_mwh", "capacity_mwh", b"capacity_mwh", "chiller_mw", b"chiller_mw", "cold_per_power_mw", b"cold_per_power_mw", "end", b"end", "end_mwh", b"end_mwh", "end_value_per_mwh", b"end_value_per_mwh", "initial_mwh", b"initial_mwh", "load_mw", b"load_mw"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__capacity_mwh: _TypeAlias = _typing.Literal["capacity_mwh"]  # noqa: Y015
+    _WhichOneofArgType__capacity_mwh: _TypeAlias = _typing.Literal["_capacity_mwh", b"_capacity_mwh"]  # noqa: Y015
+    _WhichOneofReturnType__chiller_mw: _TypeAlias = _typing.Literal["chiller_mw"]  # noqa: Y015
+    _WhichOneofArgType__chiller_mw: _TypeAlias = _typing.Literal["_chiller_mw", b"_chiller_mw"]  # noqa: Y015
+    _WhichOneofReturnType__cold_per_power_mw: _TypeAlias = _typing.Literal["cold_per_power_mw"]  # noqa: Y015
+    _WhichOneofArgType__cold_per_power_mw: _TypeAlias = _typing.Literal["_cold_per_power_mw", b"_cold_per_power_mw"]  # noqa: Y015
+    _WhichOneofReturnType__initial_mwh: _TypeAlias = _typing.Literal["initial_mwh"]  # noqa: Y015
+    _WhichOneofArgType__initial_mwh: _TypeAlias = _typing.Literal["_initial_mwh", b"_initial_mwh"]  # noqa: Y015
+    _WhichOneofReturnType_end: _TypeAlias = _typing.Literal["end_mwh", "end_value_per_mwh"]  # noqa: Y015
+    _WhichOneofArgType_end: _TypeAlias = _typing.Literal["end", b"end"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__capacity_mwh) -> _WhichOneofReturnType__capacity_mwh | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__chiller_mw) -> _WhichOneofReturnType__chiller_mw | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__cold_per_power_mw) -> _WhichOneofReturnType__cold_per_power_mw | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__initial_mwh) -> _WhichOneofReturnType__initial_mwh | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_end) -> _WhichOneofReturnType_end | None: ...
+
+Global___ColdStore: _TypeAlias = ColdStore  # noqa: Y015
 
 @_typing.final
 class MinerGroup(_message.Message):
