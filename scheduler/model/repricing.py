@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, replace
+from operator import itemgetter
 from typing import TypeVar
 
 import numpy as np
@@ -18,19 +19,20 @@ from scheduler.model.component import Obligation
 from scheduler.model.solve import Clock, Outcome, Result, Solver
 from scheduler.model.strategy.counts import with_counts
 from scheduler.model.strategy.fast import fast
-from scheduler.model.strategy.rounding import Rounding
+from scheduler.model.strategy.rounding import ROUNDINGS, Rounding, Solution, best_rounding
 from scheduler.model.strategy.search import SHORTFALL_PRECISION_MW_H, proven
-from scheduler.model.tightening import tightened
+from scheduler.model.strategy.tightening import rows_on_sums, tightened
+from scheduler.model.strategy.tree import Tree
 from scheduler.plan import Stream
 from scheduler.problem import Floats
 from scheduler.settings import SolveOptions
 
 Key = TypeVar("Key", bound=Hashable)
 
-MACHINES_TO_SPARE = 0.5
-"""On each hold, so that nearly every count can be rounded where it stands."""
-SHARE_FOR_MACHINES = 0.1
-"""Of the gap, what the search around the counts may leave."""
+MOST_RELAXATIONS_COUNT = 100
+"""A tree that needs more is left to a solve from the beginning."""
+SHARE_FOR_OFFERS = 0.3
+"""Of the gap, what the tree may leave; the rest is for rounding the machines."""
 SHARE_FOR_TIGHTENING = 0.1
 """Of the time for the first solve, what rows for all of them may take to find."""
 
@@ -83,6 +85,7 @@ class Repricing:
         self._matrix = holding(matrix, x)
         self._options = options
         self._relaxed: Solver | None = None
+        self._tree: Tree | None = None
         self.plans: list[Floats] = [x]
         self.solves_count = 0
 
@@ -96,8 +99,9 @@ class Repricing:
         if clock.left_seconds <= 0:
             return np.inf
         if self._relaxed is None:
-            self._matrix = tightened(self._matrix, Clock(SHARE_FOR_TIGHTENING * clock.left_seconds))
-            self._relaxed = Solver(with_counts(self._matrix), relaxed=True, seed=self._options.seed)
+            rows = rows_on_sums(self._matrix, Clock(SHARE_FOR_TIGHTENING * clock.left_seconds))
+            self._relaxed = Solver(with_counts(tightened(self._matrix, rows)), relaxed=True, seed=self._options.seed)
+            self._tree = Tree(self._relaxed, self._matrix)
         self._relaxed.set_costs(money.costs, money.constant, maximise=True)
         result = self._relaxed.solve(rel_gap=0.0, abs_gap=0.0, seconds=clock.left_seconds)
         return result.objective if result.outcome is Outcome.OPTIMAL and result.objective is not None else np.inf
@@ -109,37 +113,32 @@ class Repricing:
         if proven(known[1], bound, self._options):
             return Result(Outcome.OPTIMAL, *known, bound)
         self.solves_count += 1
+        allowed = max(self._options.abs_gap, self._options.rel_gap * abs(known[1]))
         priced = replace(self._matrix, money=money.costs, constant=money.constant)
-        near = self._near_relaxation(priced, bound, clock)
-        if near is not None and near[1] > known[1]:
-            self.plans.append(near[0])
-        if near is None or not proven(near[1], bound, self._options):
+        assert self._tree is not None
+        offers = self._tree.search(
+            MOST_RELAXATIONS_COUNT, clock, gap=SHARE_FOR_OFFERS * allowed, enough=known[1] + allowed
+        )
+        bound = min(bound, np.inf if offers.bound is None else offers.bound)
+        best = known
+        if offers.x is not None and not proven(known[1], bound, self._options):
+            near = best_rounding(Rounding(priced, offers.x, self._options.seed), ROUNDINGS, bound, self._options, clock)
+            best = self._better(known, near)
+        if not proven(best[1], bound, self._options):
             found = fast(priced, self._options, clock)
             bound = min(bound, np.inf if found.bound is None else found.bound)
-            if found.x is not None:
-                self.plans.append(found.x)
-        best = self.best_known(money)
+            best = self._better(
+                best, None if found.x is None or found.objective is None else (found.x, found.objective)
+            )
         outcome = Outcome.OPTIMAL if proven(best[1], bound, self._options) else Outcome.LIMIT
         return Result(outcome, *best, bound if np.isfinite(bound) else None)
 
-    def _near_relaxation(self, priced: Matrix, bound: float, clock: Clock) -> tuple[Floats, float] | None:
-        """The relaxation's offers made whole where they stand, machines around them, and the money; None if none fit.
-
-        Every other time that is good enough, and takes a third of a solve.
-        """
-        assert self._relaxed is not None
-        if not np.isfinite(bound):
-            return None
-        columns = np.flatnonzero(priced.coarse)
-        whole = np.rint(self._relaxed.point()[0][columns])
-        self._relaxed.set_bounds(columns, whole, whole)
-        found = self._relaxed.solve(rel_gap=0.0, abs_gap=0.0, seconds=clock.left_seconds)
-        self._relaxed.set_bounds(columns, priced.lower[columns], priced.upper[columns])
-        if found.x is None or found.objective is None or not proven(found.objective, bound, self._options):
-            return None
-        allowed = max(self._options.abs_gap, self._options.rel_gap * abs(bound))
-        rounding = Rounding(priced, found.x, self._options.seed)
-        return rounding.whole(MACHINES_TO_SPARE, 0, bound - allowed, clock, gap=SHARE_FOR_MACHINES * allowed)
+    def _better(self, best: Solution, found: Solution | None) -> Solution:
+        """Keeps a plan for other prices, and says which is better."""
+        if found is None:
+            return best
+        self.plans.append(found[0])
+        return max(best, found, key=itemgetter(1))
 
 
 def holding(matrix: Matrix, x: Floats) -> Matrix:

@@ -113,6 +113,7 @@ class Structure:
     intervals: int
     declared: list[Declared] = field(default_factory=list)
     closed: bool = False
+    findings: dict[bytes, Any] = field(default_factory=dict)  # what a strategy learned of it, for other days
     _parts: _Parts = field(default_factory=_Parts)
     _variables_count: int = 0
     _rows_count: int = 0

@@ -10,7 +10,7 @@ import pytest
 from scheduler.model.build import build
 from scheduler.model.compile import Matrix, compile_matrix
 from scheduler.model.solve import Clock, Outcome, Solver
-from scheduler.model.tightening import tightened
+from scheduler.model.strategy.tightening import rows_on_sums, tightened
 from scheduler.problem import Floats, Problem
 from scheduler.wire.request import schedule_request_from_pb
 from tests.model.tiny_fixtures import NAMES, problem_of
@@ -35,7 +35,7 @@ def most(matrix: Matrix, costs: Floats, *, relaxed: bool = False) -> float | Non
 @pytest.mark.parametrize("name", NAMES)
 def test_whole_solutions_are_the_same_at_any_prices(name: str) -> None:
     matrix = matrix_of(problem_of(name))
-    tight = tightened(matrix, Clock(60))
+    tight = tightened(matrix, rows_on_sums(matrix, Clock(60)))
     if tight is matrix:
         return
     random = np.random.default_rng(0)
@@ -49,13 +49,13 @@ def test_whole_solutions_are_the_same_at_any_prices(name: str) -> None:
 def test_tiny_fixtures_have_such_rows() -> None:
     """Or the test above would prove nothing."""
     matrices = [matrix_of(problem_of(name)) for name in NAMES]
-    assert sum(tightened(matrix, Clock(60)) is not matrix for matrix in matrices) >= 10
+    assert sum(tightened(matrix, rows_on_sums(matrix, Clock(60))) is not matrix for matrix in matrices) >= 3
 
 
 @pytest.mark.parametrize("name", DAYS)
 def test_whole_offers_earn_the_same_and_parts_of_offers_less(name: str) -> None:
     matrix = matrix_of(problem_of(name))
-    tight = tightened(matrix, Clock(60))
+    tight = tightened(matrix, rows_on_sums(matrix, Clock(60)))
     assert len(tight.row_upper) > len(matrix.row_upper)
     offers_only = [replace(each, integer=matrix.coarse) for each in (matrix, tight)]
     whole, tight_whole = (most(each, matrix.money) for each in offers_only)
@@ -79,7 +79,7 @@ def test_what_is_on_is_not_off() -> None:
     ]
     message = request("sums", grid, [site(grid, [machines])], [energy(grid, 50), *reserves], hashprice=40)
     matrix = matrix_of(schedule_request_from_pb(message)[1])
-    tight = tightened(matrix, Clock(60))
+    tight = tightened(matrix, rows_on_sums(matrix, Clock(60)))
     added = slice(len(matrix.row_upper), None)
     up, down = (int(matrix.columns(offer.submitted)[0]) for offer in matrix.ledger.day.offers)
     rows = tight.matrix.toarray()[added][:, [up, down]]
@@ -88,4 +88,4 @@ def test_what_is_on_is_not_off() -> None:
 
 def test_without_time_nothing_is_found() -> None:
     matrix = matrix_of(problem_of("days/sunny-sunday"))
-    assert tightened(matrix, Clock(-1.0)) is matrix
+    assert rows_on_sums(matrix, Clock(-1.0)) == ()

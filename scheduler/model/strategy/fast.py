@@ -28,19 +28,24 @@ from scheduler.model.strategy.counts import with_counts
 from scheduler.model.strategy.offers import Offers
 from scheduler.model.strategy.plain import plain
 from scheduler.model.strategy.relaxation import Relaxation
-from scheduler.model.strategy.rounding import Rounding
+from scheduler.model.strategy.rounding import ROUNDINGS, Rounding, Solution, best_rounding
 from scheduler.model.strategy.search import proven
+from scheduler.model.strategy.tightening import SumRow, rows_on_sums, tightened
+from scheduler.model.strategy.tree import MOST_COLUMNS_COUNT, Tree
 from scheduler.problem import Floats
 from scheduler.settings import SolveOptions
 
 SHARE_OF_GAP = 0.05
 """Of the gap, what the offers may use; the rest is for rounding the machines, which is dearer."""
+SHARE_FOR_ROWS = 0.2
+"""Of that time, what rows on sums of offers may take to find."""
 SHARE_OF_TIME = 0.7
 """Of the time, what the offers may take: a plan needs machines that are rounded."""
-ROUNDINGS = ((0.5, 0), (0.35, 0), (0.27, 0), (0.2, 0), (0.12, 0), (0.07, 0), (0.3, 1), (0.15, 1), (0.0, 1))
-"""Machines to spare on each hold, and how far from the relaxed counts to search: soon a plan, then a better one."""
-SHARE_OF_TIME_ROUNDING = 0.25
-"""Of the time that is left, what each may take."""
+FEW_PARTS_COUNT = 6
+"""As many offers in parts are made whole without rows on sums, which take longer to find."""
+FEW_RELAXATIONS_COUNT = 40
+MOST_RELAXATIONS_COUNT = 400
+"""What takes a tree of our own longer is left to that of HiGHS."""
 LARGE_COLUMNS_COUNT = 3000
 """Beyond this many, deciding the offers may take long: then a plan without offers comes first."""
 SHARE_OF_TIME_WITHOUT_OFFERS = 0.2
@@ -58,12 +63,6 @@ ROUNDINGS_BY_BLOCKS = ((0.07, 0), (0.15, 0), (0.5, 0))
 """The first that fits is the best of them."""
 SEARCHES_BY_BLOCKS = ((0.15, 1), (0.05, 1))
 """They take a minute: when there are no other offers to try."""
-REPAIRS_COUNT = 2
-"""How often a rounding is widened where it lacks something, as long as there is no plan."""
-
-
-Solution = tuple[Floats, float]
-"""Values of the columns, and their money."""
 
 
 def fast(matrix: Matrix, options: SolveOptions, clock: Clock, on_incumbent: Incumbent | None = None) -> Result:
@@ -95,16 +94,7 @@ def _with_offers(
             known = _by_blocks(matrix, options, clock, on_incumbent)
     if known.outcome is Outcome.OPTIMAL:
         return known
-    offers = Solver(replace(matrix, integer=matrix.coarse), seed=options.seed)
-    offers.search_the_tree_only()
-    offers.set_costs(matrix.money, matrix.constant, maximise=True)
-    if known.x is not None:
-        offers.start_from(known.x)
-    relaxed = offers.solve(
-        rel_gap=SHARE_OF_GAP * options.rel_gap,
-        abs_gap=SHARE_OF_GAP * options.abs_gap,
-        seconds=SHARE_OF_TIME * clock.left_seconds,
-    )
+    relaxed = _offers_whole(matrix, formulated, options, Clock(SHARE_OF_TIME * clock.left_seconds), known.x)
     if relaxed.outcome is Outcome.INFEASIBLE:
         return relaxed
     bound = min(value for value in (known.bound, relaxed.bound, np.inf) if value is not None)
@@ -113,7 +103,8 @@ def _with_offers(
         return _best_of(best, bound, options)
     if best is None or not proven(best[1], bound, options):
         best = _better(
-            best, _rounded(Rounding(matrix, relaxed.x, options.seed), ROUNDINGS, bound, options, clock, on_incumbent)
+            best,
+            best_rounding(Rounding(matrix, relaxed.x, options.seed), ROUNDINGS, bound, options, clock, on_incumbent),
         )
     if best is not None and proven(best[1], bound, options):
         return _best_of(best, bound, options)
@@ -123,6 +114,46 @@ def _with_offers(
     if last.x is not None and last.objective is not None:
         best = _better(best, (last.x, last.objective))
     return _best_of(best, bound if last.bound is None else min(bound, last.bound), options)
+
+
+def _offers_whole(matrix: Matrix, formulated: Matrix, options: SolveOptions, clock: Clock, x: Floats | None) -> Result:
+    """Whole offers with all else relaxed: by a tree of our own, or by HiGHS where that does not end.
+
+    HiGHS may begin with a solution ``x``.
+    """
+    rel_gap, abs_gap = SHARE_OF_GAP * options.rel_gap, SHARE_OF_GAP * options.abs_gap
+    if len(matrix.money) <= BLOCKS_COLUMNS_COUNT and np.count_nonzero(matrix.coarse) <= MOST_COLUMNS_COUNT:
+        found, rows = _by_tree(matrix, formulated, clock, rel_gap, abs_gap)
+        if found.outcome is not Outcome.LIMIT:
+            return found
+        matrix = tightened(matrix, rows)
+    offers = Solver(replace(matrix, integer=matrix.coarse), seed=options.seed)
+    offers.search_the_tree_only()
+    offers.set_costs(matrix.money, matrix.constant, maximise=True)
+    if x is not None:
+        offers.start_from(x)
+    return offers.solve(rel_gap=rel_gap, abs_gap=abs_gap, seconds=clock.left_seconds)
+
+
+def _by_tree(
+    matrix: Matrix, formulated: Matrix, clock: Clock, rel_gap: float, abs_gap: float
+) -> tuple[Result, Sequence[SumRow]]:
+    """Whole offers, if they are soon found: where few are in parts without rows on sums, else with them."""
+    relaxed = Solver(matrix, relaxed=True)
+    relaxed.set_costs(matrix.money, matrix.constant, maximise=True)
+    first = relaxed.solve(rel_gap=0.0, abs_gap=0.0, seconds=clock.left_seconds)
+    if first.x is None or first.objective is None:
+        return first if first.outcome is Outcome.INFEASIBLE else Result(Outcome.LIMIT, None, None, None), ()
+    gap = max(abs_gap, rel_gap * abs(first.objective))
+    tree = Tree(relaxed, matrix)
+    if tree.parts_count(first.x) <= FEW_PARTS_COUNT:
+        found = tree.search(FEW_RELAXATIONS_COUNT, clock, gap=gap)
+        if found.outcome is not Outcome.LIMIT:
+            return found, ()
+    rows = rows_on_sums(formulated, Clock(SHARE_FOR_ROWS * clock.left_seconds))
+    for row in rows:
+        relaxed.add_row(row.columns, row.mw, upper=row.most_mw)
+    return tree.search(MOST_RELAXATIONS_COUNT, clock, gap=gap), rows
 
 
 def _better(one: Solution | None, other: Solution | None) -> Solution | None:
@@ -181,39 +212,8 @@ def _among_used(
     if on_incumbent is not None:
         told = lambda x, money, bound: on_incumbent(_among(columns, x, count), money, bound)  # noqa: E731
     rounding = Rounding(matrix.part(columns), offers.x[columns], options.seed)
-    best = _rounded(rounding, tries, offers.bound, options, clock, told)
+    best = best_rounding(rounding, tries, offers.bound, options, clock, told)
     return None if best is None else (_among(columns, best[0], count), best[1])
-
-
-def _rounded(
-    rounding: Rounding,
-    tries: Sequence[tuple[float, int]],
-    bound: float,
-    options: SolveOptions,
-    clock: Clock,
-    on_incumbent: Incumbent | None,
-) -> Solution | None:
-    """The best of some roundings and its money; no more are tried than the gap needs, and none that earn less."""
-    best: Solution | None = None
-    least_margin = np.inf
-    allowed = max(options.abs_gap, options.rel_gap * abs(bound))
-    for margin, radius in tries:
-        if margin >= least_margin and not radius:
-            continue
-        time = Clock(SHARE_OF_TIME_ROUNDING * clock.left_seconds)
-        repairs_count = 0 if best or radius else REPAIRS_COUNT
-        enough = bound - 0.99 * allowed
-        rounded = rounding.whole(margin, radius, enough, time, gap=0.1 * allowed, repairs_count=repairs_count)
-        if rounded is None:
-            continue
-        least_margin = min(margin, least_margin)
-        if best is None or rounded[1] > best[1]:
-            best = rounded
-            if on_incumbent is not None:
-                on_incumbent(*best, bound)
-        if proven(best[1], bound, options):
-            break
-    return best
 
 
 def _without_offers(matrix: Matrix, options: SolveOptions, clock: Clock) -> Solution | None:

@@ -9,6 +9,7 @@ down to where no rounding is left and it takes a search.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
 
@@ -17,11 +18,18 @@ from numpy.typing import NDArray
 from scipy.sparse import csc_array, csr_array, hstack, identity
 
 from scheduler.model.compile import Matrix
-from scheduler.model.solve import Clock, Outcome, Solver
+from scheduler.model.solve import Clock, Incumbent, Outcome, Solver
 from scheduler.model.strategy.apart import Indices
-from scheduler.model.strategy.search import with_whole_counts
+from scheduler.model.strategy.search import proven, with_whole_counts
 from scheduler.problem import Floats
+from scheduler.settings import SolveOptions
 
+ROUNDINGS = ((0.5, 0), (0.35, 0), (0.27, 0), (0.2, 0), (0.12, 0), (0.07, 0), (0.3, 1), (0.15, 1), (0.0, 1))
+"""Machines to spare on each hold, and how far from the relaxed counts to search: soon a plan, then a better one."""
+SHARE_OF_TIME_ROUNDING = 0.25
+"""Of the time that is left, what each may take."""
+REPAIRS_COUNT = 2
+"""How often a rounding is widened where it lacks something, as long as there is no plan."""
 WHOLE = 1e-6
 PASSES_COUNT = 3
 """With a margin on the holds that are used, others come into use: they get it in the next pass."""
@@ -29,6 +37,9 @@ LACKING = 1e-3
 """MW and machines: how well is known how little must be broken."""
 SHARE_OF_TIME_LOOKING = 0.3
 """Of the time for a rounding, what it may take to find out what it lacks."""
+
+Solution = tuple[Floats, float]
+"""Values of the columns, and their money."""
 
 
 class Rounding:
@@ -45,7 +56,7 @@ class Rounding:
 
     def whole(
         self, margin: float, radius: int, enough: float, clock: Clock, *, gap: float, repairs_count: int = 0
-    ) -> tuple[Floats, float] | None:
+    ) -> Solution | None:
         """Whole machines and their money: within ``radius`` of the relaxation with ``margin`` machines to spare.
 
         Where that does not fit, by one more in the intervals that lack something, ``repairs_count`` times.
@@ -150,3 +161,34 @@ class Rounding:
         alone = np.asarray(whole.sum(axis=1)).ravel() == 1
         one_sided = (matrix.row_upper == 0) & np.isinf(matrix.row_lower)
         return np.where(alone & one_sided, per_machine, 0.0)
+
+
+def best_rounding(
+    rounding: Rounding,
+    tries: Sequence[tuple[float, int]],
+    bound: float,
+    options: SolveOptions,
+    clock: Clock,
+    on_incumbent: Incumbent | None = None,
+) -> Solution | None:
+    """The best of some roundings and its money; no more are tried than the gap needs, and none that earn less."""
+    best: Solution | None = None
+    least_margin = np.inf
+    allowed = max(options.abs_gap, options.rel_gap * abs(bound))
+    for margin, radius in tries:
+        if margin >= least_margin and not radius:
+            continue
+        time = Clock(SHARE_OF_TIME_ROUNDING * clock.left_seconds)
+        repairs_count = 0 if radius else 1 if best else REPAIRS_COUNT
+        enough = bound - 0.99 * allowed
+        rounded = rounding.whole(margin, radius, enough, time, gap=0.1 * allowed, repairs_count=repairs_count)
+        if rounded is None:
+            continue
+        least_margin = min(margin, least_margin)
+        if best is None or rounded[1] > best[1]:
+            best = rounded
+            if on_incumbent is not None:
+                on_incumbent(*best, bound)
+        if proven(best[1], bound, options):
+            break
+    return best

@@ -1,0 +1,106 @@
+"""The tree of our own: the same whole offers as the solver's search, at any prices, and true bounds when it is cut."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from scheduler.model.build import build
+from scheduler.model.compile import Matrix, compile_matrix
+from scheduler.model.solve import Clock, Outcome, Solver
+from scheduler.model.strategy.tree import WHOLE, Tree
+from scheduler.problem import Floats
+from tests.model.tiny_fixtures import NAMES, problem_of
+
+DAYS = ["days/sunny-sunday", "days/winter-weekday", "days/spike-day", "days/chances"]
+MOST = 2000
+
+
+def matrix_of(name: str) -> Matrix:
+    return compile_matrix(build(problem_of(name)).ledger).without_shortfall()
+
+
+def relaxed(matrix: Matrix, costs: Floats) -> Solver:
+    solver = Solver(matrix, relaxed=True)
+    solver.set_costs(costs, matrix.constant, maximise=True)
+    return solver
+
+
+def most(matrix: Matrix, costs: Floats) -> float | None:
+    """Of whole offers by the solver's own search; None where nothing fits."""
+    solver = Solver(replace(matrix, integer=matrix.coarse))
+    solver.set_costs(costs, matrix.constant, maximise=True)
+    result = solver.solve(rel_gap=0.0, abs_gap=0.0, seconds=60)
+    assert result.outcome in (Outcome.OPTIMAL, Outcome.INFEASIBLE)
+    return result.objective
+
+
+@pytest.mark.parametrize("name", [*NAMES, *DAYS])
+def test_whole_offers_are_the_best(name: str) -> None:
+    matrix = matrix_of(name)
+    solver = relaxed(matrix, matrix.money)
+    tree = Tree(solver, matrix)
+    random = np.random.default_rng(0)
+    for factor in (1.0, *random.uniform(0.3, 2.0, 2)):  # what it learned at other prices must not mislead it
+        costs = factor * matrix.money
+        solver.set_costs(costs, matrix.constant, maximise=True)
+        found = tree.search(MOST, Clock(60), gap=1e-6)
+        best = most(matrix, costs)
+        if best is None:
+            assert found.outcome is Outcome.INFEASIBLE
+            continue
+        if found.outcome is Outcome.LIMIT:  # large units: it may not end, but its bound holds
+            assert found.bound is None or found.bound >= best - 1e-6 * max(1.0, abs(best))
+            continue
+        assert found.x is not None and found.objective == pytest.approx(best, rel=1e-6, abs=2e-6)
+        whole = found.x[matrix.coarse]
+        assert np.abs(whole - np.rint(whole)).max(initial=0.0) <= WHOLE
+
+
+def test_most_trees_end() -> None:
+    """Or the test above would prove little."""
+    ends = 0
+    for name in [*NAMES, *DAYS]:
+        matrix = matrix_of(name)
+        ends += (
+            Tree(relaxed(matrix, matrix.money), matrix).search(MOST, Clock(60), gap=1e-6).outcome is not Outcome.LIMIT
+        )
+    assert ends >= 0.9 * len([*NAMES, *DAYS])
+
+
+@pytest.mark.parametrize("most_relaxations", [1, 5, 15])
+def test_a_tree_that_is_cut_has_a_true_bound(most_relaxations: int) -> None:
+    matrix = matrix_of("days/sunny-sunday")
+    found = Tree(relaxed(matrix, matrix.money), matrix).search(most_relaxations, Clock(60), gap=1e-6)
+    best = most(matrix, matrix.money)
+    assert found.outcome is Outcome.LIMIT
+    assert best is not None and found.bound is not None and found.bound >= best - 1e-6 * abs(best)
+
+
+def test_it_ends_where_no_more_than_enough_is_left() -> None:
+    matrix = matrix_of("days/sunny-sunday")
+    solver = relaxed(matrix, matrix.money)
+    best = most(matrix, matrix.money)
+    assert best is not None
+    tree = Tree(solver, matrix)
+    found = tree.search(MOST, Clock(60), gap=0.0, enough=best + 20.0)
+    assert found.outcome is Outcome.OPTIMAL and found.bound is not None and best <= found.bound <= best + 20.0
+    taken = tree.relaxations_count
+    tree.search(MOST, Clock(60), gap=0.0)
+    assert taken < tree.relaxations_count
+
+
+def test_bounds_are_as_before_when_it_has_ended() -> None:
+    matrix = matrix_of("days/winter-weekday")
+    solver = relaxed(matrix, matrix.money)
+    before = solver.solve(rel_gap=0.0, abs_gap=0.0, seconds=60).objective
+    assert Tree(solver, matrix).search(MOST, Clock(60), gap=1e-6).objective != pytest.approx(before)
+    assert solver.solve(rel_gap=0.0, abs_gap=0.0, seconds=60).objective == pytest.approx(before)
+
+
+def test_without_time_nothing_is_found() -> None:
+    matrix = matrix_of("days/sunny-sunday")
+    found = Tree(relaxed(matrix, matrix.money), matrix).search(MOST, Clock(-1.0), gap=1e-6)
+    assert found.outcome is Outcome.LIMIT and found.x is None and found.bound is None
