@@ -18,7 +18,7 @@ from scheduler.model.compile import Matrix
 from scheduler.model.component import Obligation
 from scheduler.model.solve import Clock, Outcome, Result, Solver
 from scheduler.model.strategy.counts import with_counts
-from scheduler.model.strategy.fast import fast
+from scheduler.model.strategy.fast import fast, offers_by_solver
 from scheduler.model.strategy.rounding import ROUNDINGS, Rounding, Solution, best_rounding
 from scheduler.model.strategy.search import SHORTFALL_PRECISION_MW_H, proven
 from scheduler.model.strategy.tightening import rows_on_sums, tightened
@@ -31,7 +31,7 @@ Key = TypeVar("Key", bound=Hashable)
 
 MOST_RELAXATIONS_COUNT = 100
 """A tree that needs more is left to a solve from the beginning."""
-SHARE_FOR_OFFERS = 0.3
+SHARE_FOR_OFFERS = 0.5
 """Of the gap, what the tree may leave; the rest is for rounding the machines."""
 SHARE_FOR_TIGHTENING = 0.1
 """Of the time for the first solve, what rows for all of them may take to find."""
@@ -85,6 +85,7 @@ class Repricing:
         self._matrix = holding(matrix, x)
         self._options = options
         self._relaxed: Solver | None = None
+        self._tight: Matrix | None = None
         self._tree: Tree | None = None
         self.plans: list[Floats] = [x]
         self.solves_count = 0
@@ -100,7 +101,8 @@ class Repricing:
             return np.inf
         if self._relaxed is None:
             rows = rows_on_sums(self._matrix, Clock(SHARE_FOR_TIGHTENING * clock.left_seconds))
-            self._relaxed = Solver(with_counts(tightened(self._matrix, rows)), relaxed=True, seed=self._options.seed)
+            self._tight = with_counts(tightened(self._matrix, rows))
+            self._relaxed = Solver(self._tight, relaxed=True, seed=self._options.seed)
             self._tree = Tree(self._relaxed, self._matrix)
         self._relaxed.set_costs(money.costs, money.constant, maximise=True)
         result = self._relaxed.solve(rel_gap=0.0, abs_gap=0.0, seconds=clock.left_seconds)
@@ -113,12 +115,8 @@ class Repricing:
         if proven(known[1], bound, self._options):
             return Result(Outcome.OPTIMAL, *known, bound)
         self.solves_count += 1
-        allowed = max(self._options.abs_gap, self._options.rel_gap * abs(known[1]))
         priced = replace(self._matrix, money=money.costs, constant=money.constant)
-        assert self._tree is not None
-        offers = self._tree.search(
-            MOST_RELAXATIONS_COUNT, clock, gap=SHARE_FOR_OFFERS * allowed, enough=known[1] + allowed
-        )
+        offers = self._whole_offers(money, known[1], bound, clock)
         bound = min(bound, np.inf if offers.bound is None else offers.bound)
         best = known
         if offers.x is not None and not proven(known[1], bound, self._options):
@@ -127,11 +125,24 @@ class Repricing:
         if not proven(best[1], bound, self._options):
             found = fast(priced, self._options, clock)
             bound = min(bound, np.inf if found.bound is None else found.bound)
-            best = self._better(
-                best, None if found.x is None or found.objective is None else (found.x, found.objective)
-            )
+            if found.x is not None and found.objective is not None:
+                best = self._better(best, (found.x, found.objective))
         outcome = Outcome.OPTIMAL if proven(best[1], bound, self._options) else Outcome.LIMIT
         return Result(outcome, *best, bound if np.isfinite(bound) else None)
+
+    def _whole_offers(self, money: Money, known_money: float, bound: float, clock: Clock) -> Result:
+        """Whole offers good enough to round machines around them, if they are soon found; a bound in any case."""
+        assert self._tree is not None and self._tight is not None
+        allowed = max(self._options.abs_gap, self._options.rel_gap * abs(known_money))
+        gap, enough = SHARE_FOR_OFFERS * allowed, known_money + allowed
+        found = self._tree.search(MOST_RELAXATIONS_COUNT, clock, gap=gap, enough=enough)
+        if found.outcome is Outcome.OPTIMAL or not (self._tight.integer & ~self._tight.coarse).any():
+            return replace(found, x=None) if found.outcome is not Outcome.OPTIMAL else found
+        bound = min(bound, np.inf if found.bound is None else found.bound)
+        if found.objective is not None and proven(found.objective, bound, self._options):
+            return found
+        tight = replace(self._tight, money=money.costs, constant=money.constant)
+        return offers_by_solver(tight, self._options.seed, clock, rel_gap=0.0, abs_gap=gap, x=found.x)
 
     def _better(self, best: Solution, found: Solution | None) -> Solution:
         """Keeps a plan for other prices, and says which is better."""

@@ -44,6 +44,7 @@ class Envelope:
         self._lines: list[tuple[float, float]] = []  # money of each plan at 0, and what it gains with the factor
         self._factors: list[float] = []  # rising, of what is proven
         self._bounds: list[float] = []
+        self._hull: tuple[list[float], list[float]] | None = None  # as long as no bound is added
 
     def money(self, factor: float) -> Money:
         """At a factor."""
@@ -53,6 +54,7 @@ class Envelope:
         """Adds a bound, unless it is infinite; where one is known, the lower counts."""
         if not np.isfinite(bound):
             return
+        self._hull = None
         at = bisect_left(self._factors, factor)
         if at < len(self._factors) and self._factors[at] == factor:
             self._bounds[at] = min(self._bounds[at], bound)
@@ -64,8 +66,9 @@ class Envelope:
         """No plan earns more at a factor: the lowest chord between two bounds around it. Infinite beyond them."""
         if not self._factors or not self._factors[0] <= factor <= self._factors[-1]:
             return np.inf
-        at, bounds = self._lowest()
-        return float(np.interp(factor, at, bounds))
+        if self._hull is None:
+            self._hull = self._lowest()
+        return float(np.interp(factor, *self._hull))
 
     def _lowest(self) -> tuple[list[float], list[float]]:
         """The corners of the largest convex curve under all bounds, from the lowest factor up (Andrew 1979)."""

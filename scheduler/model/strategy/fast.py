@@ -31,7 +31,7 @@ from scheduler.model.strategy.relaxation import Relaxation
 from scheduler.model.strategy.rounding import ROUNDINGS, Rounding, Solution, best_rounding
 from scheduler.model.strategy.search import proven
 from scheduler.model.strategy.tightening import SumRow, rows_on_sums, tightened
-from scheduler.model.strategy.tree import MOST_COLUMNS_COUNT, Tree
+from scheduler.model.strategy.tree import Tree
 from scheduler.problem import Floats
 from scheduler.settings import SolveOptions
 
@@ -44,7 +44,7 @@ SHARE_OF_TIME = 0.7
 FEW_PARTS_COUNT = 6
 """As many offers in parts are made whole without rows on sums, which take longer to find."""
 FEW_RELAXATIONS_COUNT = 40
-MOST_RELAXATIONS_COUNT = 400
+MOST_RELAXATIONS_COUNT = 150
 """What takes a tree of our own longer is left to that of HiGHS."""
 LARGE_COLUMNS_COUNT = 3000
 """Beyond this many, deciding the offers may take long: then a plan without offers comes first."""
@@ -122,12 +122,19 @@ def _offers_whole(matrix: Matrix, formulated: Matrix, options: SolveOptions, clo
     HiGHS may begin with a solution ``x``.
     """
     rel_gap, abs_gap = SHARE_OF_GAP * options.rel_gap, SHARE_OF_GAP * options.abs_gap
-    if len(matrix.money) <= BLOCKS_COLUMNS_COUNT and np.count_nonzero(matrix.coarse) <= MOST_COLUMNS_COUNT:
+    if len(matrix.money) <= BLOCKS_COLUMNS_COUNT:
         found, rows = _by_tree(matrix, formulated, clock, rel_gap, abs_gap)
         if found.outcome is not Outcome.LIMIT:
             return found
         matrix = tightened(matrix, rows)
-    offers = Solver(replace(matrix, integer=matrix.coarse), seed=options.seed)
+    return offers_by_solver(matrix, options.seed, clock, rel_gap=rel_gap, abs_gap=abs_gap, x=x)
+
+
+def offers_by_solver(
+    matrix: Matrix, seed: int, clock: Clock, *, rel_gap: float, abs_gap: float, x: Floats | None = None
+) -> Result:
+    """Whole offers with all else relaxed, by the solver's own search; it may begin with a solution ``x``."""
+    offers = Solver(replace(matrix, integer=matrix.coarse), seed=seed)
     offers.search_the_tree_only()
     offers.set_costs(matrix.money, matrix.constant, maximise=True)
     if x is not None:

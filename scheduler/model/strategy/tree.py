@@ -18,11 +18,17 @@ from scheduler.model.compile import Matrix
 from scheduler.model.solve import Clock, Outcome, Result, Solver
 from scheduler.problem import Floats
 
-MOST_COLUMNS_COUNT = 300
-"""With more whole columns than that, such as those of large units, the tree would not end."""
+MOST_COLUMNS_COUNT = 100
+"""With more, such as those of large units, the tree would not end: only its root is looked at."""
+MOST_PARTS = 20
+"""With so many offers in parts at once a tree has too many branches: after one dive it ends."""
 WHOLE = 1e-6
 TRIED_COUNT = 8
 """Offers that are tried at a branch at most: those that are nearest to a half."""
+RELAXATIONS_TO_DIVE = 20
+"""After so many, then after more and more, a dive looks for whole offers."""
+SHARE_AT_ONCE = 0.34
+"""Of the offers in parts, how many a step of it rounds."""
 LEAST_LOSS = 1e-6
 LOSS_OF_NOTHING = 1e9
 """What it counts for that a branch holds no solution."""
@@ -58,8 +64,9 @@ class Tree:
         self.relaxations_count = 0
 
     def parts_count(self, x: Floats) -> int:
-        """How many of them are not whole in a solution."""
-        return int(np.count_nonzero(self._open_columns(x)))
+        """How many of its columns are not whole in a solution."""
+        whole = x[self._columns]
+        return int(np.count_nonzero(np.abs(whole - np.rint(whole)) > WHOLE))
 
     def search(self, most_relaxations: int, clock: Clock, *, gap: float, enough: float = -np.inf) -> Result:
         """The most money of whole offers, within ``gap``; or proof that no more than ``enough`` can be had.
@@ -68,10 +75,11 @@ class Tree:
         """
         self.relaxations_count = 0
         if len(self._columns) > MOST_COLUMNS_COUNT:
-            return Result(Outcome.LIMIT, None, None, None)
+            most_relaxations = 1
         best: _Branch | None = None
         bound: float | None = None
         outcome = Outcome.LIMIT
+        next_dive = 0
         try:
             found: list[_Branch] = [self._branch(self._lower, self._upper, clock)]
             open_branches: list[tuple[float, int, _Branch]] = []
@@ -82,17 +90,21 @@ class Tree:
                         continue
                     count += 1
                     heappush(open_branches, (-branch.money, count, branch))
-                    if not self._open_columns(branch.x).any() and (best is None or branch.money > best.money):
-                        best = branch
+                    if not self._away(branch).any():
+                        best = _better(best, branch)
                 if not open_branches:
                     return Result(Outcome.INFEASIBLE, None, None, None)
                 bound = -open_branches[0][0]
+                if self.relaxations_count >= next_dive and bound > enough:
+                    next_dive = 2 * self.relaxations_count + RELAXATIONS_TO_DIVE
+                    best = _better(best, self._dive(open_branches[0][2], best, clock))
                 if bound <= enough or (best is not None and bound - best.money <= gap):
                     outcome = Outcome.OPTIMAL
                     break
-                if self.relaxations_count >= most_relaxations:
+                branch = heappop(open_branches)[2]
+                if self.relaxations_count >= most_relaxations or np.count_nonzero(self._away(branch)) > MOST_PARTS:
                     break
-                found = self._children(heappop(open_branches)[2], clock)
+                found = self._children(branch, clock)
         except _NotSolvedError:
             pass
         finally:
@@ -111,15 +123,28 @@ class Tree:
             raise _NotSolvedError
         return _Branch(lower, upper, result.x, result.objective)
 
-    def _open_columns(self, x: Floats) -> Floats:
+    def _away(self, branch: _Branch) -> Floats:
         """[whole columns] how far from whole, 0 where that is the solver's dust."""
-        away = np.abs(x[self._columns] - np.rint(x[self._columns]))
+        assert branch.x is not None
+        away = np.abs(branch.x[self._columns] - np.rint(branch.x[self._columns]))
         return np.where(away > WHOLE, away, 0.0)
+
+    def _dive(self, branch: _Branch, best: _Branch | None, clock: Clock) -> _Branch | None:
+        """Whole offers near those of a branch: some rounded at a time, the nearest first. None: none better."""
+        while branch.x is not None and (best is None or branch.money > best.money):
+            away = self._away(branch)
+            nearest = np.flatnonzero(away)
+            if not len(nearest):
+                return branch
+            nearest = nearest[np.argsort(away[nearest], kind="stable")][: max(1, int(SHARE_AT_ONCE * len(nearest)))]
+            lower, upper = branch.lower.copy(), branch.upper.copy()
+            lower[nearest] = upper[nearest] = np.rint(branch.x[self._columns[nearest]])
+            branch = self._branch(lower, upper, clock)
+        return None
 
     def _children(self, branch: _Branch, clock: Clock) -> list[_Branch]:
         """Both sides of the offer that costs most to make whole."""
-        assert branch.x is not None
-        away = self._open_columns(branch.x)
+        away = self._away(branch)
         candidates = np.flatnonzero(away)
         untried = candidates[(self._parts_tried[:, candidates] == 0).any(axis=0)]
         tried = {
@@ -163,3 +188,9 @@ class Tree:
         overall = np.where(all_tried > 0, self._lost.sum(axis=1) / np.maximum(all_tried, WHOLE), 1.0)
         tried = self._parts_tried[:, column]
         return np.where(tried > 0, self._lost[:, column] / np.maximum(tried, WHOLE), overall)
+
+
+def _better(one: _Branch | None, other: _Branch | None) -> _Branch | None:
+    if one is None or other is None:
+        return one or other
+    return one if one.money >= other.money else other
