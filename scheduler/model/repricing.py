@@ -21,7 +21,7 @@ from scheduler.model.strategy.counts import with_counts
 from scheduler.model.strategy.fast import fast, offers_by_solver
 from scheduler.model.strategy.rounding import ROUNDINGS, Rounding, Solution, best_rounding
 from scheduler.model.strategy.search import SHORTFALL_PRECISION_MW_H, proven
-from scheduler.model.strategy.tightening import rows_on_sums, tightened
+from scheduler.model.strategy.tightening import Row, Tightening, tightening_of, with_rows
 from scheduler.model.strategy.tree import Tree
 from scheduler.plan import Stream
 from scheduler.problem import Floats
@@ -86,6 +86,8 @@ class Repricing:
         self._options = options
         self._relaxed: Solver | None = None
         self._tight: Matrix | None = None
+        self._tightening: Tightening | None = None
+        self._rows: list[Row] = []  # that were added to the relaxation
         self._tree: Tree | None = None
         self.plans: list[Floats] = [x]
         self.solves_count = 0
@@ -100,12 +102,15 @@ class Repricing:
         if clock.left_seconds <= 0:
             return np.inf
         if self._relaxed is None:
-            rows = rows_on_sums(self._matrix, Clock(SHARE_FOR_TIGHTENING * clock.left_seconds))
-            self._tight = with_counts(tightened(self._matrix, rows))
+            self._tight = with_counts(self._matrix)
+            self._tightening = tightening_of(self._matrix, Clock(SHARE_FOR_TIGHTENING * clock.left_seconds))
             self._relaxed = Solver(self._tight, relaxed=True, seed=self._options.seed)
             self._tree = Tree(self._relaxed, self._matrix)
         self._relaxed.set_costs(money.costs, money.constant, maximise=True)
         result = self._relaxed.solve(rel_gap=0.0, abs_gap=0.0, seconds=clock.left_seconds)
+        if result.x is not None and self._tightening is not None:
+            self._rows.extend(self._tightening.add_violated(self._relaxed, clock))
+            result = self._relaxed.solve(rel_gap=0.0, abs_gap=0.0, seconds=clock.left_seconds)
         return result.objective if result.outcome is Outcome.OPTIMAL and result.objective is not None else np.inf
 
     def solve(self, money: Money, clock: Clock) -> Result:
@@ -141,7 +146,7 @@ class Repricing:
         bound = min(bound, np.inf if found.bound is None else found.bound)
         if found.objective is not None and proven(found.objective, bound, self._options):
             return found
-        tight = replace(self._tight, money=money.costs, constant=money.constant)
+        tight = replace(with_rows(self._tight, self._rows), money=money.costs, constant=money.constant)
         return offers_by_solver(tight, self._options.seed, clock, rel_gap=0.0, abs_gap=gap, x=found.x)
 
     def _better(self, best: Solution, found: Solution | None) -> Solution:

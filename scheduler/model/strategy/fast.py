@@ -30,7 +30,7 @@ from scheduler.model.strategy.plain import plain
 from scheduler.model.strategy.relaxation import Relaxation
 from scheduler.model.strategy.rounding import ROUNDINGS, Rounding, Solution, best_rounding
 from scheduler.model.strategy.search import proven
-from scheduler.model.strategy.tightening import SumRow, rows_on_sums, tightened
+from scheduler.model.strategy.tightening import Row, tightening_of, with_rows
 from scheduler.model.strategy.tree import Tree
 from scheduler.problem import Floats
 from scheduler.settings import SolveOptions
@@ -44,7 +44,7 @@ SHARE_OF_TIME = 0.7
 FEW_PARTS_COUNT = 6
 """As many offers in parts are made whole without rows on sums, which take longer to find."""
 FEW_RELAXATIONS_COUNT = 40
-MOST_RELAXATIONS_COUNT = 150
+MOST_RELAXATIONS_COUNT = 300
 """What takes a tree of our own longer is left to that of HiGHS."""
 LARGE_COLUMNS_COUNT = 3000
 """Beyond this many, deciding the offers may take long: then a plan without offers comes first."""
@@ -126,7 +126,7 @@ def _offers_whole(matrix: Matrix, formulated: Matrix, options: SolveOptions, clo
         found, rows = _by_tree(matrix, formulated, clock, rel_gap, abs_gap)
         if found.outcome is not Outcome.LIMIT:
             return found
-        matrix = tightened(matrix, rows)
+        matrix = with_rows(matrix, rows)
     return offers_by_solver(matrix, options.seed, clock, rel_gap=rel_gap, abs_gap=abs_gap, x=x)
 
 
@@ -144,7 +144,7 @@ def offers_by_solver(
 
 def _by_tree(
     matrix: Matrix, formulated: Matrix, clock: Clock, rel_gap: float, abs_gap: float
-) -> tuple[Result, Sequence[SumRow]]:
+) -> tuple[Result, Sequence[Row]]:
     """Whole offers, if they are soon found: where few are in parts without rows on sums, else with them."""
     relaxed = Solver(matrix, relaxed=True)
     relaxed.set_costs(matrix.money, matrix.constant, maximise=True)
@@ -157,9 +157,8 @@ def _by_tree(
         found = tree.search(FEW_RELAXATIONS_COUNT, clock, gap=gap)
         if found.outcome is not Outcome.LIMIT:
             return found, ()
-    rows = rows_on_sums(formulated, Clock(SHARE_FOR_ROWS * clock.left_seconds))
-    for row in rows:
-        relaxed.add_row(row.columns, row.mw, upper=row.most_mw)
+    tightening = tightening_of(formulated, Clock(SHARE_FOR_ROWS * clock.left_seconds))
+    rows = [] if tightening is None else tightening.add_violated(relaxed, clock)
     return tree.search(MOST_RELAXATIONS_COUNT, clock, gap=gap), rows
 
 

@@ -14,7 +14,6 @@ from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.sparse import csc_array, csr_array, hstack, identity
 
 from scheduler.model.compile import Matrix
@@ -31,6 +30,12 @@ SHARE_OF_TIME_ROUNDING = 0.25
 REPAIRS_COUNT = 2
 """How often a rounding is widened where it lacks something, as long as there is no plan."""
 WHOLE = 1e-6
+MOST_FAILURES_COUNT = 2
+"""After a plan was found: smaller margins that do not fit cost more than making the plan better."""
+WINDOW_INTERVALS = 8
+"""Machines are searched for in so many intervals at a time."""
+SHARE_OF_TIME_WINDOW = 0.3
+"""Of the time to make a plan better, what each window may take."""
 PASSES_COUNT = 3
 """With a margin on the holds that are used, others come into use: they get it in the next pass."""
 LACKING = 1e-3
@@ -52,7 +57,8 @@ class Rounding:
         self._x = x
         self._seed = seed
         self._rows = csr_array(matrix.matrix)
-        self._mw_per_machine = self._covers()
+        self._columns_of_matrix = csc_array(matrix.matrix)
+        self._mw_per_machine = mw_per_machine(self._matrix, self._rows)
 
     def whole(
         self, margin: float, radius: int, enough: float, clock: Clock, *, gap: float, repairs_count: int = 0
@@ -82,6 +88,60 @@ class Rounding:
                 break
             around[lacking] += 1
         return None
+
+    def improved(self, solution: Solution, enough: float, clock: Clock, *, gap: float) -> Solution:
+        """A solution with whole machines made better, some intervals at a time, until it earns ``enough``.
+
+        All else stays where it is, so each search is small. Those come first in which most was lost against the
+        relaxation; in a second pass the windows begin in the middle of those before.
+        """
+        x, money = solution[0].copy(), solution[1]
+        for offset in (0, WINDOW_INTERVALS // 2):
+            for columns in self._windows(x, offset):
+                if clock.left_seconds <= 0:
+                    break
+                money += self._improve(x, columns, gap, Clock(SHARE_OF_TIME_WINDOW * clock.left_seconds))
+                if money >= enough:
+                    return self._settled(x, solution)
+        return self._settled(x, solution)
+
+    def _settled(self, x: Floats, before: Solution) -> Solution:
+        found = with_whole_counts(self._matrix, x)
+        return before if found is None or found[1] < before[1] else found
+
+    def _windows(self, x: Floats, offset: int) -> list[Indices]:
+        """Columns of some intervals each, in the order of what was lost there."""
+        interval = self._matrix.interval
+        number = np.where(interval >= 0, (interval + offset) // WINDOW_INTERVALS, -1)
+        number[self._matrix.coarse] = -1
+        lost = np.bincount(number[number >= 0], (self._matrix.money * (self._x - x))[number >= 0])
+        return [np.flatnonzero(number == window) for window in np.argsort(-lost, kind="stable")]
+
+    def _improve(self, x: Floats, columns: Indices, gap: float, clock: Clock) -> float:
+        """Searches for better values of some columns, ``x`` is changed to them; the money that this brings."""
+        rows = np.unique(self._columns_of_matrix[:, columns].indices)
+        part = self._matrix.part(columns, rows)
+        elsewhere = x.copy()
+        elsewhere[columns] = 0.0
+        fixed = self._rows[rows] @ elsewhere
+        near, here = self._x[columns], x[columns]
+        counts = part.integer
+        lower = np.where(counts, np.minimum(here, np.maximum(part.lower, np.floor(near + WHOLE) - 1)), part.lower)
+        upper = np.where(counts, np.maximum(here, np.minimum(part.upper, np.ceil(near - WHOLE) + 1)), part.upper)
+        part = replace(
+            part, lower=lower, upper=upper, row_lower=part.row_lower - fixed, row_upper=part.row_upper - fixed
+        )
+        solver = Solver(part, seed=self._seed)
+        solver.set_costs(part.money, maximise=True)
+        solver.start_from(here)
+        result = solver.solve(rel_gap=0.0, abs_gap=gap, seconds=clock.left_seconds)
+        if result.x is None:
+            return 0.0
+        gain = float(part.money @ (result.x - here))
+        if gain <= 0:
+            return 0.0
+        x[columns] = np.where(counts, np.rint(result.x), result.x)
+        return gain
 
     def _box(self, counts: Indices, near: Floats, around: Indices) -> Matrix:
         """The matrix with counts so far around a solution."""
@@ -149,18 +209,18 @@ class Rounding:
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.where(self._mw_per_machine > 0, (self._rows @ held) / self._mw_per_machine, 0.0)
 
-    def _covers(self) -> NDArray[np.float64]:
-        """[rows] MW per machine of rows that say MW <= machines * MW per machine; 0 for all other rows."""
-        matrix, rows = self._matrix, self._rows
-        whole = rows.copy()
-        whole.data = matrix.integer[rows.indices].astype(float)
-        backing = rows.copy()
-        fine = (matrix.integer & ~matrix.coarse)[rows.indices]
-        backing.data = np.where(fine & (rows.data < 0), -rows.data, 0.0)
-        per_machine = np.asarray(backing.sum(axis=1)).ravel()
-        alone = np.asarray(whole.sum(axis=1)).ravel() == 1
-        one_sided = (matrix.row_upper == 0) & np.isinf(matrix.row_lower)
-        return np.where(alone & one_sided, per_machine, 0.0)
+
+def mw_per_machine(matrix: Matrix, rows: csr_array) -> Floats:
+    """[rows] MW per machine of rows that say MW <= machines * MW per machine; 0 for all other rows."""
+    whole = rows.copy()
+    whole.data = matrix.integer[rows.indices].astype(float)
+    backing = rows.copy()
+    fine = (matrix.integer & ~matrix.coarse)[rows.indices]
+    backing.data = np.where(fine & (rows.data < 0), -rows.data, 0.0)
+    per_machine = np.asarray(backing.sum(axis=1)).ravel()
+    alone = np.asarray(whole.sum(axis=1)).ravel() == 1
+    one_sided = (matrix.row_upper == 0) & np.isinf(matrix.row_lower)
+    return np.where(alone & one_sided, per_machine, 0.0)
 
 
 def best_rounding(
@@ -174,15 +234,22 @@ def best_rounding(
     """The best of some roundings and its money; no more are tried than the gap needs, and none that earn less."""
     best: Solution | None = None
     least_margin = np.inf
+    failures_count, improved = 0, False
     allowed = max(options.abs_gap, options.rel_gap * abs(bound))
     for margin, radius in tries:
-        if margin >= least_margin and not radius:
+        if (margin >= least_margin or failures_count == MOST_FAILURES_COUNT) and not radius:
             continue
         time = Clock(SHARE_OF_TIME_ROUNDING * clock.left_seconds)
         repairs_count = 0 if radius else 1 if best else REPAIRS_COUNT
         enough = bound - 0.99 * allowed
+        if radius and best is not None and not improved:
+            improved = True
+            best = rounding.improved(best, enough, time, gap=0.02 * allowed)
+            if proven(best[1], bound, options):
+                break
         rounded = rounding.whole(margin, radius, enough, time, gap=0.1 * allowed, repairs_count=repairs_count)
         if rounded is None:
+            failures_count += best is not None
             continue
         least_margin = min(margin, least_margin)
         if best is None or rounded[1] > best[1]:

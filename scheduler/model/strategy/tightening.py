@@ -1,9 +1,14 @@
-"""Rows that only whole offers keep: what many prices on one matrix are worth finding out first (formulation 10).
+"""Rows that only whole offers keep: the relaxation sells parts of steps that nobody can offer (formulation 10).
 
-A machine that holds MW for one product holds none for another, and one that is on is not off. So all that the offers
-of a block hold up and down together is at most as much as some machines can, and in whole steps at most that, rounded
-down (Gomory 1958, Chvatal 1973). Each row of the model knows its own products only, so the relaxation sells the parts
-of steps that are left of every product. Prices have no part in this: what was found for one holds for all.
+All that the offers of some products take together is held by machines. Of what is held some is sure to find room:
+so much per machine, of so many machines. The rest costs something: machines that must run for it, or run faster. Where
+the sure part ends in the middle of a step, the relaxation stops there, while whole offers stop a step earlier or pay
+for the whole step. Mixed-integer rounding says so in a row (Nemhauser and Wolsey 1990; Marchand and Wolsey 2001):
+
+    offers <= sure + rest, in steps   =>   offers <= floor(sure) + rest / (1 - frac(sure))
+
+Which part of each group is sure is chosen anew for each interval, such that the row cuts most. Prices have no part in
+it: a row that was found for some holds for all, and what can be sure is kept with the fleet.
 """
 
 from __future__ import annotations
@@ -11,149 +16,374 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
-from math import floor, gcd
 
 import numpy as np
 from scipy.sparse import coo_array, csc_array, csr_array, vstack
 
 from scheduler.errors import SolverError
 from scheduler.model.compile import Matrix
+from scheduler.model.component import Demand
 from scheduler.model.solve import Clock, Outcome, Solver
 from scheduler.model.strategy.apart import Indices
+from scheduler.model.strategy.blocks import owner_of_rows
 from scheduler.model.strategy.counts import with_counts
+from scheduler.model.strategy.rounding import mw_per_machine
 from scheduler.problem import Direction, Floats
 
 KW_PER_MW = 1000
 """Offers come in whole kW."""
-PRECISION_STEPS = 1e-4
-"""Parts of a step that may be the solver's noise: they are not rounded down."""
+LEAST_PART = 0.02
+"""Of a step: less than that, or more than the rest of it, may be the solver's noise, and makes rows steep."""
+LEAST_CUT = 1e-3
+"""Of a step, what a row must cut off."""
 MOST_FINDINGS_COUNT = 16
 """For so many bounds (of availability, awards) a fleet keeps what was found."""
+ROUNDS_COUNT = 4
+"""A relaxation with new rows may break others."""
 
 
 @dataclass(frozen=True, eq=False)
-class _Offer:
-    """Columns of an offer with the kW of one of each, while some intervals last."""
-
-    directions: tuple[Direction, ...]
-    full_activation_seconds: float
-    intervals: range
-    kw: tuple[tuple[int, int], ...]  # (column, kW)
-
-
-@dataclass(frozen=True, eq=False)
-class SumRow:
-    """Offers hold no more together: mw @ x[columns] <= most_mw."""
+class Row:
+    """factors @ x[columns] <= upper."""
 
     columns: Indices
-    mw: Floats
-    most_mw: float
+    factors: Floats
+    upper: float
 
 
-_Sum = dict[int, int]
-"""kW by column."""
+@dataclass(frozen=True, eq=False)
+class _Choice:
+    """A way to say what of an asset is sure, and what is the rest of what it holds."""
+
+    sure_mw: Floats  # [T]
+    rest: csr_array  # [T, columns] MW
 
 
-def tightened(matrix: Matrix, rows: Sequence[SumRow]) -> Matrix:
-    """The same with rows on sums of offers. Whole solutions are the same."""
+@dataclass(frozen=True, eq=False)
+class _Held:
+    """What some products ask for together, and who holds it."""
+
+    offered: csr_array  # [T, columns] MW
+    step_mw: Floats  # [T] of which all of that comes in whole numbers; 0: nothing is offered
+    awarded_mw: Floats  # [T]
+    loose: csr_array  # [T, columns] MW that belong to no asset
+    assets: tuple[tuple[_Choice, ...], ...]
+
+
+@dataclass(frozen=True, eq=False)
+class _Asked:
+    """Rows of a demand by interval: offered + awarded = held by assets + loose, at most."""
+
+    demand: Demand
+    offered: csr_array  # [T, columns]
+    awarded_mw: Floats
+    held: csr_array
+    loose: csr_array
+
+
+class Tightening:
+    """All rows of this kind that a matrix may have."""
+
+    def __init__(self, matrix: Matrix, clock: Clock) -> None:
+        """Raises SolverError, also when the time is over."""
+        self._sums = tuple(_sums(matrix, clock))
+
+    def violated(self, x: Floats) -> list[Row]:
+        """Of each sum of products and interval, the row that a solution breaks most."""
+        return [row for each in self._sums for row in _violated(each, x)]
+
+    def add_violated(self, relaxed: Solver, clock: Clock) -> list[Row]:
+        """Adds rows to a solver, whose solution is known, as long as it breaks any; and says which."""
+        added: list[Row] = []
+        for _ in range(ROUNDS_COUNT):
+            rows = self.violated(relaxed.point()[0])
+            for row in rows:
+                relaxed.add_row(row.columns, row.factors, upper=row.upper)
+            added.extend(rows)
+            if not rows or relaxed.solve(rel_gap=0.0, abs_gap=0.0, seconds=clock.left_seconds).x is None:
+                break
+        return added
+
+
+def tightening_of(matrix: Matrix, clock: Clock) -> Tightening | None:
+    """Found once for each fleet and its bounds; None where there is no time, or nothing to be rounded."""
+    findings = matrix.ledger.structure.findings
+    key = _key(matrix)
+    if key not in findings:
+        try:
+            found = Tightening(matrix, clock)
+        except SolverError:
+            return None
+        if len(findings) == MOST_FINDINGS_COUNT:
+            findings.clear()
+        findings[key] = found
+    known: Tightening = findings[key]
+    return known
+
+
+def with_rows(matrix: Matrix, rows: Sequence[Row]) -> Matrix:
+    """The same with more rows."""
     if not rows:
         return matrix
-    columns = np.concatenate([row.columns for row in rows])
-    mw = np.concatenate([row.mw for row in rows])
+    columns, factors = (
+        np.concatenate(each) for each in zip(*((row.columns, row.factors) for row in rows), strict=True)
+    )
     at = np.repeat(np.arange(len(rows)), [len(row.columns) for row in rows])
-    added = csr_array(coo_array((mw, (at, columns)), shape=(len(rows), len(matrix.money))))
+    added = csr_array(coo_array((factors, (at, columns)), shape=(len(rows), len(matrix.money))))
     return replace(
         matrix,
         matrix=csc_array(vstack([matrix.matrix, added])),
         row_lower=np.concatenate([matrix.row_lower, np.full(len(rows), -np.inf)]),
-        row_upper=np.concatenate([matrix.row_upper, [row.most_mw for row in rows]]),
+        row_upper=np.concatenate([matrix.row_upper, [row.upper for row in rows]]),
     )
 
 
-def rows_on_sums(matrix: Matrix, clock: Clock) -> tuple[SumRow, ...]:
-    """What cuts parts of offers off, as much as there is time for; found once for each fleet and its bounds."""
-    offers = list(_offers(matrix))
-    findings = matrix.ledger.structure.findings
-    key = _key(matrix, offers)
-    if key not in findings:
-        rows: list[SumRow] = []
-        counted = with_counts(matrix)
-        try:
-            for span in sorted({(offer.intervals.start, offer.intervals.stop) for offer in offers}):
-                rows.extend(_rows_of_block(counted, range(*span), offers, clock))
-        except SolverError:
-            return tuple(rows)
-        if len(findings) == MOST_FINDINGS_COUNT:
-            findings.clear()
-        findings[key] = tuple(rows)
-    found: tuple[SumRow, ...] = findings[key]
-    return found
-
-
-def _key(matrix: Matrix, offers: Sequence[_Offer]) -> bytes:
-    """A digest of all that rows on sums follow from: the matrix without its money, and which columns make an offer."""
-    digest = blake2b(repr((matrix.matrix.shape, offers)).encode(), digest_size=32)
+def _key(matrix: Matrix) -> bytes:
+    """A digest of all that the rows follow from: the matrix without its money."""
+    digest = blake2b(repr(matrix.matrix.shape).encode(), digest_size=32)
     for part in (matrix.matrix.data, matrix.row_lower, matrix.row_upper, matrix.lower, matrix.upper):
         digest.update(np.ascontiguousarray(part).tobytes())
     return digest.digest()
 
 
-def _rows_of_block(matrix: Matrix, block: range, offers: Sequence[_Offer], clock: Clock) -> Iterator[SumRow]:
-    """Rows on sums of offers that last through a block. Raises SolverError, also when the time is over.
+def _violated(held: _Held, x: Floats) -> Iterator[Row]:
+    """Of each interval in which offers end in the middle of a step, the row that is broken most."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        steps = np.where(held.step_mw > 0, (held.offered @ x) / held.step_mw, 0.0)
+    loose_mw = held.loose @ x
+    rests = [[choice.rest @ x for choice in choices] for choices in held.assets]
+    for t in np.flatnonzero(np.abs(steps - np.rint(steps)) > LEAST_CUT):
+        step_mw = held.step_mw[t]
+        start = (-held.awarded_mw[t] / step_mw, max(0.0, loose_mw[t]) / step_mw)
+        options = [
+            [(choice.sure_mw[t] / step_mw, max(0.0, rest[t]) / step_mw) for choice, rest in zip(*each, strict=True)]
+            for each in zip(held.assets, rests, strict=True)
+        ]
+        chosen = _steepest(steps[t], start, options)
+        if chosen is not None:
+            yield _row(held, int(t), chosen)
 
-    What can be held at most is asked of the intervals of the block alone, as if machines were free before and after it:
-    this takes a third of the time, and says nearly always the same.
+
+def _steepest(
+    steps: float, start: tuple[float, float], options: Sequence[Sequence[tuple[float, float]]]
+) -> tuple[int, ...] | None:
+    """Of each asset the option (sure, rest) such that the row is broken most, if any is.
+
+    What all options leave of the offers is never negative; a row cuts less than a step, so options that leave more than
+    that, or have more rest than that, are in none.
     """
-    lasting = [o for o in offers if o.intervals.start <= block.start and o.intervals.stop >= block.stop]
-    chosen = (matrix.interval >= block.start) & (matrix.interval < block.stop)
-    chosen[[column for offer in lasting for column, _ in offer.kw]] = True
-    rows = np.flatnonzero(abs(matrix.matrix) @ (~chosen).astype(float) == 0)
-    columns = np.flatnonzero(chosen)
-    position = np.cumsum(chosen) - 1
-    solver = Solver(matrix.part(columns, rows), relaxed=True)
-    for each in dict.fromkeys(tuple(sorted(total.items())) for total in _sums(lasting)):
-        named = np.array([column for column, _ in each])
-        mw = np.array([kw for _, kw in each]) / KW_PER_MW
-        costs = np.zeros(len(columns))
-        costs[position[named]] = mw
-        solver.set_costs(costs, maximise=True)
-        left_seconds = clock.left_seconds
-        found = solver.solve(rel_gap=0.0, abs_gap=0.0, seconds=left_seconds)
-        if left_seconds <= 0 or found.outcome is not Outcome.OPTIMAL or found.objective is None:
-            raise SolverError("what offers hold together at most was not found")
-        step_mw = gcd(*(kw for _, kw in each)) / KW_PER_MW
-        steps = found.objective / step_mw
-        whole = floor(steps + PRECISION_STEPS)
-        if steps - whole > PRECISION_STEPS:
-            yield SumRow(named, mw, whole * step_mw)
+    least = [min(sure + rest for sure, rest in each) for each in options]
+    left_after = np.append(np.cumsum(least[::-1])[::-1], 0.0)  # of assets from here on, at least
+    best, found = LEAST_CUT, None
+    open_choices: list[tuple[int, float, float, tuple[int, ...]]] = [(0, *start, ())]
+    while open_choices:
+        number, sure, rest, chosen = open_choices.pop()
+        if rest >= 1.0 or sure + rest + left_after[number] - steps >= 1.0:
+            continue
+        if number < len(options):
+            for i, (more_sure, more_rest) in enumerate(options[number]):
+                open_choices.append((number + 1, sure + more_sure, rest + more_rest, (*chosen, i)))
+            continue
+        part = sure % 1.0
+        if LEAST_PART < part < 1.0 - LEAST_PART:
+            cut = steps - np.floor(sure) - rest / (1.0 - part)
+            if cut > best:
+                best, found = cut, chosen
+    return found
 
 
-def _offers(matrix: Matrix) -> Iterator[_Offer]:
-    demands = matrix.ledger.demands
-    for offer in matrix.ledger.day.offers:
-        asked = [demand for demand in demands if demand.market_id == offer.market_id]
-        columns = [(int(matrix.column_of[variable[0]]), round(mw * KW_PER_MW)) for mw, variable in offer.terms_mw]
-        kw = tuple((column, each) for column, each in columns if column >= 0)
-        if kw and asked:
-            directions = tuple(demand.direction for demand in asked)
-            yield _Offer(directions, asked[0].product.full_activation_seconds, offer.intervals, kw)
+def _row(held: _Held, t: int, chosen: Sequence[int]) -> Row:
+    choices = [choices[i] for choices, i in zip(held.assets, chosen, strict=True)]
+    step_mw = held.step_mw[t]
+    sure = (sum(choice.sure_mw[t] for choice in choices) - held.awarded_mw[t]) / step_mw
+    steep = 1.0 / (1.0 - sure % 1.0)
+    parts = [(held.offered, 1.0), (held.loose, -steep), *((choice.rest, -steep) for choice in choices)]
+    columns = np.concatenate([_entries(each, t)[0] for each, _ in parts])
+    factors = np.concatenate([factor / step_mw * _entries(each, t)[1] for each, factor in parts])
+    return Row(columns, factors, float(np.floor(sure)))
 
 
-def _sums(lasting: Sequence[_Offer]) -> Iterator[_Sum]:
-    """Of offers that last through a block, those up to a speed each way, up and down together."""
-    up, down = (_up_to_speeds(lasting, direction) for direction in (Direction.UP, Direction.DOWN))
-    for above in up:
-        for below in down:
-            total: _Sum = {}
-            for offer in (*above, *below):
-                for column, kw in offer.kw:
-                    total[column] = total.get(column, 0) + kw
-            if total:
-                yield total
+def _entries(rows: csr_array, t: int) -> tuple[Indices, Floats]:
+    here = slice(rows.indptr[t], rows.indptr[t + 1])
+    return rows.indices[here].astype(np.int64), rows.data[here]
 
 
-def _up_to_speeds(offers: Sequence[_Offer], direction: Direction) -> list[list[_Offer]]:
-    """None of the offers of a direction, those of the fastest products, those of the two fastest speeds, and so on."""
-    mine = [offer for offer in offers if direction in offer.directions]
-    speeds = sorted({offer.full_activation_seconds for offer in mine})
-    return [[], *([offer for offer in mine if offer.full_activation_seconds <= speed] for speed in speeds)]
+def _sums(matrix: Matrix, clock: Clock) -> Iterator[_Held]:
+    """Products that the same machines hold, up and down together: what is on is not off."""
+    asked = list(_asked(matrix))
+    up, down = (_together(asked, direction) for direction in (Direction.UP, Direction.DOWN))
+    sums = [(*above, *below) for above in up for below in down if above or below]
+    if not sums:
+        return
+    counted = with_counts(matrix)
+    owner = owner_of_rows(counted)
+    rows = csr_array(matrix.matrix)
+    mw_each = _mw_each(matrix, rows)
+    alone = {
+        int(asset): _Alone(counted, int(asset), owner, clock)
+        for asset in np.unique(matrix.asset[np.unique(np.concatenate([each.held.indices for each in asked]))])
+    }
+    for each in sums:
+        offered, held, loose = (
+            csr_array(sum(getattr(one, name) for one in each[1:]) + getattr(each[0], name))
+            if len(each) > 1
+            else getattr(each[0], name)
+            for name in ("offered", "held", "loose")
+        )
+        awarded = np.sum([one.awarded_mw for one in each], axis=0)
+        of_asset = matrix.asset[held.indices]
+        assets = tuple(
+            tuple(_choices(held, of_asset == asset, alone[int(asset)], mw_each)) for asset in np.unique(of_asset)
+        )
+        yield _Held(offered, _step_mw(offered), awarded, loose, assets)
+
+
+def _together(asked: Sequence[_Asked], direction: Direction) -> list[tuple[_Asked, ...]]:
+    """What may be asked of a direction at once: nothing, each by itself, all up to a speed, all but one."""
+    mine = [each for each in asked if each.demand.direction is direction]
+    seconds = [each.demand.product.full_activation_seconds for each in mine]
+    sets = [[], *([each] for each in mine), *([e for e in mine if e is not one] for one in mine)]
+    sets += [[e for e, own in zip(mine, seconds, strict=True) if own <= most] for most in sorted(set(seconds))]
+    return list(dict.fromkeys(tuple(each) for each in sets))
+
+
+def _asked(matrix: Matrix) -> Iterator[_Asked]:
+    """Demands with what they offer, what is awarded and who holds it, from the rows that say that this is the same."""
+    rows, ledger = csr_array(matrix.matrix), matrix.ledger
+    of_all = matrix.site < 0
+    for demand in ledger.demands:
+        claimed = np.zeros(len(matrix.money), dtype=bool)
+        for claim in ledger.claims_on(demand):
+            claimed[matrix.columns(claim.mw)] = True
+        if not claimed.any():
+            continue
+        named = np.diff(rows.indptr)
+        knows = (abs(rows) @ claimed.astype(float) > 0) & (
+            np.bincount(np.repeat(np.arange(rows.shape[0]), named), (claimed | of_all)[rows.indices], rows.shape[0])
+            == named
+        )
+        mine = np.flatnonzero(knows & (matrix.row_lower == matrix.row_upper))
+        part = coo_array(rows[mine])
+        sign = np.sign(csr_array(part) @ claimed.astype(float))
+        interval = np.zeros(len(mine), dtype=np.int64)
+        is_claim = claimed[part.col]
+        interval[part.row[is_claim]] = matrix.interval[part.col[is_claim]]
+        data, at = part.data * sign[part.row], interval[part.row]
+        whole = matrix.coarse[part.col] & (data < 0)
+
+        def of(chosen: np.ndarray, data: Floats = data, at: Indices = at, col: Indices = part.col) -> csr_array:
+            shape = (ledger.intervals, len(matrix.money))
+            return csr_array(coo_array((np.abs(data[chosen]), (at[chosen], col[chosen])), shape=shape))
+
+        others = ~is_claim & ~whole
+        if (others & (data < 0)).any() or (matrix.lower[part.col] < 0).any() or (interval < 0).any():
+            continue  # something else takes of what is held, or the horizon is one interval: no row of this kind
+        awarded: Floats = np.bincount(interval, sign * matrix.row_lower[mine], ledger.intervals).astype(float)
+        if whole.any():
+            yield _Asked(demand, of(whole), awarded, of(is_claim), of(others & (matrix.upper[part.col] > 0)))
+
+
+def _step_mw(offered: csr_array) -> Floats:
+    """[T] the largest MW of which all offers of an interval are multiples; 0 where there are none."""
+    kw = np.rint(offered.data * KW_PER_MW).astype(np.int64)
+    ends = zip(offered.indptr[:-1], offered.indptr[1:], strict=True)
+    return np.array([np.gcd.reduce(kw[a:b]) if b > a else 0 for a, b in ends]) / KW_PER_MW
+
+
+def _mw_each(matrix: Matrix, rows: csr_array) -> Floats:
+    """[columns] of MW that machines hold, what one of them holds; 0 of all other columns."""
+    per_machine = mw_per_machine(matrix, rows)
+    entries = coo_array(rows)
+    holds = (per_machine[entries.row] > 0) & ~matrix.integer[entries.col]
+    each = np.zeros(len(matrix.money))
+    each[entries.col[holds]] = per_machine[entries.row[holds]] / entries.data[holds]
+    return each
+
+
+def _choices(held: csr_array, mine: np.ndarray, alone: _Alone, mw_each: Floats) -> Iterator[_Choice]:
+    """Nothing of an asset is sure; or so many MW of each machine, as one of its ways to hold them gives; or all."""
+    at = np.repeat(np.arange(held.shape[0]), np.diff(held.indptr))[mine]
+    columns, mw = held.indices[mine], held.data[mine]
+
+    def rest_of(sure_frac: Floats) -> csr_array:
+        kept = sure_frac < 1.0
+        values = ((1.0 - sure_frac) * mw)[kept]
+        return csr_array(coo_array((values, (at[kept], columns[kept])), shape=held.shape))
+
+    yield _Choice(np.zeros(held.shape[0]), rest_of(np.zeros(len(columns))))
+    per_machine = mw_each[columns] * mw
+    for level in [*np.unique(np.round(per_machine[per_machine > 0], 9))[:-1], np.inf]:
+        with np.errstate(divide="ignore"):
+            sure_frac = np.minimum(1.0, np.where(per_machine > 0, level / per_machine, float(np.isinf(level))))
+        weights = np.zeros(held.shape[1])
+        weights[columns] = sure_frac * mw
+        sure_mw = alone.most(weights)
+        if sure_mw is not None:
+            yield _Choice(sure_mw, rest_of(sure_frac))
+
+
+class _Alone:
+    """An asset in each interval by itself, as if there were no other: what it may do there at most.
+
+    Nearly all intervals are alike, so few are solved.
+    """
+
+    def __init__(self, matrix: Matrix, asset: int, owner: Indices, clock: Clock) -> None:
+        self._clock, self._columns_count = clock, len(matrix.money)
+        intervals = matrix.ledger.intervals
+        columns = np.flatnonzero((matrix.asset == asset) & (matrix.interval >= 0))
+        columns = columns[np.argsort(matrix.interval[columns], kind="stable")]
+        rows = csr_array(matrix.matrix)
+        mine = np.flatnonzero(owner == asset)
+        entries = rows[mine]
+        first, last = _ends(entries, matrix.interval)
+        of_one = (first == last) & (first >= 0)
+        mine, when = mine[of_one], first[of_one]
+        order = np.argsort(when, kind="stable")
+        mine, when = mine[order], when[order]
+        family = np.full(self._columns_count, -1)
+        for number, claim in enumerate(matrix.ledger.claims):
+            family[matrix.columns(claim.mw)] = number
+        column_ends = np.searchsorted(matrix.interval[columns], np.arange(intervals + 1))
+        row_ends = np.searchsorted(when, np.arange(intervals + 1))
+        self._like = np.zeros(intervals, dtype=np.int64)  # [T] an interval that says the same
+        alike: dict[bytes, int] = {}
+        for t in range(intervals):
+            own, those = columns[column_ends[t] : column_ends[t + 1]], mine[row_ends[t] : row_ends[t + 1]]
+            part = csr_array(rows[those])
+            position = np.searchsorted(own, part.indices)
+            words = (part.indptr, position, part.data, matrix.row_lower[those], matrix.row_upper[those])
+            bounds = (matrix.lower[own], matrix.upper[own], family[own])
+            key = b"|".join(np.ascontiguousarray(word).tobytes() for word in (*words, *bounds))
+            self._like[t] = alike.setdefault(key, t)
+        chosen = np.isin(np.arange(intervals), list(alike.values()))
+        self._columns = np.sort(columns[chosen[matrix.interval[columns]]])
+        self._interval = matrix.interval[self._columns]
+        self._solver = Solver(matrix.part(self._columns, mine[chosen[when]]), relaxed=True)
+
+    def most(self, weights: Floats) -> Floats | None:
+        """[T] at most so much of ``weights`` [columns]; None where there is no limit. Raises SolverError: no time."""
+        if self._clock.left_seconds <= 0:
+            raise SolverError("no time to find what is sure to be held")
+        costs = weights[self._columns]
+        self._solver.set_costs(costs, maximise=True)
+        try:
+            found = self._solver.solve(rel_gap=0.0, abs_gap=0.0, seconds=self._clock.left_seconds)
+        except SolverError:
+            return None
+        if found.outcome is not Outcome.OPTIMAL or found.x is None:
+            return None
+        most: Floats = np.bincount(self._interval, costs * found.x, len(self._like)).astype(float)
+        return most[self._like]
+
+
+def _ends(rows: csr_array, interval: np.ndarray) -> tuple[Indices, Indices]:
+    """The first and the last interval that each row names, -1 for rows that name none alone."""
+    filled = np.diff(rows.indptr) > 0
+    first, last = np.full(rows.shape[0], -1), np.full(rows.shape[0], -1)
+    named = interval[rows.indices].astype(np.int64)
+    starts = rows.indptr[:-1][filled]
+    if len(starts):
+        first[filled] = np.minimum.reduceat(named, starts)
+        last[filled] = np.maximum.reduceat(named, starts)
+    return first, last

@@ -20,7 +20,7 @@ from scheduler.problem import Floats
 
 MOST_COLUMNS_COUNT = 100
 """With more, such as those of large units, the tree would not end: only its root is looked at."""
-MOST_PARTS = 20
+MOST_PARTS = 40
 """With so many offers in parts at once a tree has too many branches: after one dive it ends."""
 WHOLE = 1e-6
 TRIED_COUNT = 8
