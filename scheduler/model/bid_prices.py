@@ -16,6 +16,7 @@ from scheduler.errors import SolverError
 from scheduler.model.compile import Matrix
 from scheduler.model.ledger import Offer
 from scheduler.model.solve import Clock, Outcome, Solver
+from scheduler.model.strategy.counts import with_counts
 from scheduler.plan import Plan
 from scheduler.problem import Floats
 
@@ -111,7 +112,7 @@ class _Prices:
             lower[at] = upper[at] = np.rint(x[at])
         upper[matrix.shortfall] = np.maximum(lower[matrix.shortfall], x[matrix.shortfall])
         self._x = np.rint(x)
-        self._solver = Solver(replace(matrix, lower=lower, upper=upper), relaxed=True)
+        self._solver = Solver(with_counts(replace(matrix, lower=lower, upper=upper)), relaxed=True)
         self._solver.set_costs(matrix.money, matrix.constant, maximise=True)
 
     def most_money(self, clock: Clock) -> float | None:

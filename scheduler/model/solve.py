@@ -73,12 +73,11 @@ class _QuietHighs(highspy.Highs):
 class Solver:
     """One matrix in one HiGHS instance; costs and bounds can be changed between solves."""
 
+    _columns: int
+
     def __init__(self, matrix: Matrix, *, relaxed: bool = False, seed: int = 0) -> None:
         self._columns = matrix.matrix.shape[1]
-        self._highs = _QuietHighs()  # type: ignore[no-untyped-call]
-        self._set("threads", THREADS)
-        self._set("random_seed", seed)
-        self._set("presolve_rule_off", DOMINATED_COLUMN_RULE)
+        self._begin(seed)
         lp = highspy.HighsLp()
         lp.num_col_, lp.num_row_ = self._columns, matrix.matrix.shape[0]
         lp.col_cost_ = np.zeros(self._columns)
@@ -95,12 +94,32 @@ class Solver:
             ]
         self._demand(self._highs.passModel(lp), "passing the model")
 
+    def _begin(self, seed: int) -> None:
+        self._highs = _QuietHighs()  # type: ignore[no-untyped-call]
+        self._set("threads", THREADS)
+        self._set("random_seed", seed)
+        self._set("presolve_rule_off", DOMINATED_COLUMN_RULE)
+
     def _set(self, option: str, value: bool | int | float | str) -> None:
         self._demand(self._highs.setOptionValue(option, value), f"setting {option}")
 
     def _demand(self, status: highspy.HighsStatus, what: str) -> None:
         if status == highspy.HighsStatus.kError:
             raise SolverError(f"HiGHS refused {what}")
+
+    @property
+    def columns_count(self) -> int:
+        """How many columns it has."""
+        return self._columns
+
+    def twin(self) -> Solver:
+        """The same model, costs, bounds and basis in an instance of its own, to be solved beside this one."""
+        other = Solver.__new__(Solver)
+        other._columns = self._columns
+        other._begin(0)
+        other._demand(other._highs.passModel(self._highs.getLp()), "passing the model")
+        other._demand(other._highs.setBasis(self._highs.getBasis()), "a basis to go on from")
+        return other
 
     def set_costs(self, costs: Floats, offset: float = 0.0, *, maximise: bool) -> None:
         """[columns] costs of every column; refuses what is not finite, which HiGHS would take."""

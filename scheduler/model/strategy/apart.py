@@ -28,6 +28,11 @@ def side_by_side(solved: Callable[[Problem], Solution], problems: Iterable[Probl
         return list(pool.map(solved, problems))
 
 
+def one_by_one(solved: Callable[[Problem], Solution], problems: Iterable[Problem]) -> list[Solution]:
+    """The same, one after the other."""
+    return list(map(solved, problems))
+
+
 class Apart:
     """A matrix as problems that share nothing: ``parts`` are the columns and rows of each."""
 

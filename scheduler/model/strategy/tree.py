@@ -8,7 +8,6 @@ strong branching: Achterberg, Koch and Martin 2005).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from heapq import heappop, heappush
 
@@ -16,6 +15,7 @@ import numpy as np
 
 from scheduler.model.compile import Matrix
 from scheduler.model.solve import Clock, Outcome, Result, Solver
+from scheduler.model.strategy.apart import one_by_one, side_by_side
 from scheduler.problem import Floats
 
 MOST_COLUMNS_COUNT = 100
@@ -29,6 +29,8 @@ RELAXATIONS_TO_DIVE = 20
 """After so many, then after more and more, a dive looks for whole offers."""
 SHARE_AT_ONCE = 0.34
 """Of the offers in parts, how many a step of it rounds."""
+TWIN_COLUMNS_COUNT = 8000
+"""From here on both sides of a branch are solved at once, each by a solver of its own."""
 LEAST_LOSS = 1e-6
 LOSS_OF_NOTHING = 1e9
 """What it counts for that a branch holds no solution."""
@@ -57,6 +59,7 @@ class Tree:
 
     def __init__(self, relaxed: Solver, matrix: Matrix) -> None:
         self._relaxed = relaxed
+        self._beside = relaxed
         self._columns = np.flatnonzero(matrix.coarse)
         self._lower, self._upper = matrix.lower[self._columns], matrix.upper[self._columns]
         self._lost = np.zeros((2, len(self._columns)))  # money that parts of a unit down and up have cost so far
@@ -81,7 +84,9 @@ class Tree:
         outcome = Outcome.LIMIT
         next_dive = 0
         try:
-            found: list[_Branch] = [self._branch(self._lower, self._upper, clock)]
+            found = [self._branch(self._relaxed, self._lower, self._upper, clock)]
+            large = self._relaxed.columns_count >= TWIN_COLUMNS_COUNT
+            self._beside = self._relaxed.twin() if large else self._relaxed
             open_branches: list[tuple[float, int, _Branch]] = []
             count = 0
             while True:
@@ -111,12 +116,12 @@ class Tree:
             self._relaxed.set_bounds(self._columns, self._lower, self._upper)
         return Result(outcome, None, None, bound) if best is None else Result(outcome, best.x, best.money, bound)
 
-    def _branch(self, lower: Floats, upper: Floats, clock: Clock) -> _Branch:
+    def _branch(self, solver: Solver, lower: Floats, upper: Floats, clock: Clock) -> _Branch:
         if clock.left_seconds <= 0:
             raise _NotSolvedError
         self.relaxations_count += 1
-        self._relaxed.set_bounds(self._columns, lower, upper)
-        result = self._relaxed.solve(rel_gap=0.0, abs_gap=0.0, seconds=clock.left_seconds)
+        solver.set_bounds(self._columns, lower, upper)
+        result = solver.solve(rel_gap=0.0, abs_gap=0.0, seconds=clock.left_seconds)
         if result.outcome is Outcome.INFEASIBLE:
             return _Branch(lower, upper, None, -np.inf)
         if result.outcome is not Outcome.OPTIMAL or result.x is None or result.objective is None:
@@ -139,7 +144,7 @@ class Tree:
             nearest = nearest[np.argsort(away[nearest], kind="stable")][: max(1, int(SHARE_AT_ONCE * len(nearest)))]
             lower, upper = branch.lower.copy(), branch.upper.copy()
             lower[nearest] = upper[nearest] = np.rint(branch.x[self._columns[nearest]])
-            branch = self._branch(lower, upper, clock)
+            branch = self._branch(self._relaxed, lower, upper, clock)
         return None
 
     def _children(self, branch: _Branch, clock: Clock) -> list[_Branch]:
@@ -148,7 +153,7 @@ class Tree:
         candidates = np.flatnonzero(away)
         untried = candidates[(self._parts_tried[:, candidates] == 0).any(axis=0)]
         tried = {
-            int(column): list(self._sides(branch, int(column), clock))
+            int(column): self._sides(branch, int(column), clock)
             for column in untried[np.argsort(-away[untried], kind="stable")][:TRIED_COUNT]
         }
 
@@ -160,21 +165,22 @@ class Tree:
             return max(losses[0], LEAST_LOSS) * max(losses[1], LEAST_LOSS)
 
         chosen = max(candidates.tolist(), key=loss_of_both)
-        return tried[chosen] if chosen in tried else list(self._sides(branch, chosen, clock))
+        return tried[chosen] if chosen in tried else self._sides(branch, chosen, clock)
 
-    def _sides(self, branch: _Branch, column: int, clock: Clock) -> Iterator[_Branch]:
+    def _sides(self, branch: _Branch, column: int, clock: Clock) -> list[_Branch]:
         """A branch with an offer rounded down, and with it rounded up; notes what that costs."""
         assert branch.x is not None
-        parts = self._parts(branch, column)
         value = branch.x[self._columns[column]]
-        for side, whole in enumerate((np.floor(value), np.ceil(value))):
-            lower, upper = branch.lower.copy(), branch.upper.copy()
-            (upper if side == 0 else lower)[column] = whole
-            child = self._branch(lower, upper, clock)
+        lower, upper = branch.lower.copy(), branch.upper.copy()
+        upper[column], lower[column] = np.floor(value), np.ceil(value)
+        bounds = ((self._relaxed, branch.lower, upper), (self._beside, lower, branch.upper))
+        at_once = side_by_side if self._beside is not self._relaxed else one_by_one
+        sides = at_once(lambda side: self._branch(*side, clock), bounds)
+        for number, (child, part) in enumerate(zip(sides, self._parts(branch, column), strict=True)):
             if child.x is not None:
-                self._lost[side, column] += branch.money - child.money
-                self._parts_tried[side, column] += parts[side]
-            yield child
+                self._lost[number, column] += branch.money - child.money
+                self._parts_tried[number, column] += part
+        return sides
 
     def _parts(self, branch: _Branch, column: int) -> Floats:
         """How far an offer is from the whole below, and from the whole above."""
