@@ -14,7 +14,7 @@ from typing import Any
 import highspy
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csc_array
+from scipy.sparse import csc_array, csr_array
 
 from scheduler.errors import SolverError
 from scheduler.model.compile import Matrix
@@ -146,6 +146,13 @@ class Solver:
         """One more row: coefficients @ x[columns] <= upper."""
         at = columns.astype(np.int32)
         self._demand(self._highs.addRow(-np.inf, upper, len(at), at, coefficients), "adding a row")
+
+    def add_rows(self, rows: csr_array, upper: Floats) -> None:
+        """More rows [added, columns]: rows @ x <= upper; where the simplex method ended before it begins next."""
+        count, lower = rows.shape[0], np.full(rows.shape[0], -np.inf)
+        self._demand(
+            self._highs.addRows(count, lower, upper, rows.nnz, rows.indptr[:-1], rows.indices, rows.data), "adding rows"
+        )
 
     def add_columns(self, columns: csc_array, costs: Floats, lower: Floats, upper: Floats) -> None:
         """More columns [rows, added]; where the simplex method ended before is where it begins next."""

@@ -69,3 +69,25 @@ def test_what_does_not_fit_is_widened_where_it_lacks_something() -> None:
     assert found is not None and result.bound - 1e-3 * abs(result.bound) <= found[1] <= result.bound + 1e-6
     rows = matrix.matrix @ found[0]
     assert (rows <= matrix.row_upper + 1e-6).all() and (rows >= matrix.row_lower - 1e-6).all()
+
+
+def test_a_plan_is_made_better_some_intervals_at_a_time(relaxed: tuple[Matrix, Floats, float]) -> None:
+    matrix, x, bound = relaxed
+    rounding = Rounding(matrix, x, seed=0)
+    first = rounding.whole(0.5, 0, np.inf, Clock(60), gap=1.0)
+    assert first is not None
+    whole, money = rounding.improved(first, np.inf, Clock(60), gap=0.0)
+    assert first[1] < money <= bound + 1e-6  # or the test would prove nothing
+    rows = matrix.matrix @ whole
+    assert (rows <= matrix.row_upper + 1e-6).all() and (rows >= matrix.row_lower - 1e-6).all()
+    assert (whole >= matrix.lower - 1e-6).all() and (whole <= matrix.upper + 1e-6).all()
+    assert (whole[matrix.integer] == np.rint(whole[matrix.integer])).all()
+    assert money == pytest.approx(float(matrix.money @ whole) + matrix.constant)
+
+
+def test_a_plan_that_is_good_enough_is_left_as_it_is(relaxed: tuple[Matrix, Floats, float]) -> None:
+    matrix, x, _ = relaxed
+    rounding = Rounding(matrix, x, seed=0)
+    first = rounding.whole(0.5, 0, np.inf, Clock(60), gap=1.0)
+    assert first is not None
+    assert rounding.improved(first, np.inf, Clock(-1.0), gap=0.0)[1] == pytest.approx(first[1])

@@ -104,3 +104,23 @@ def test_without_time_nothing_is_found() -> None:
     matrix = matrix_of("days/sunny-sunday")
     found = Tree(relaxed(matrix, matrix.money), matrix).search(MOST, Clock(-1.0), gap=1e-6)
     assert found.outcome is Outcome.LIMIT and found.x is None and found.bound is None
+
+
+def test_a_twin_is_solved_beside_the_first() -> None:
+    matrix = matrix_of("days/winter-weekday")
+    first = relaxed(matrix, matrix.money)
+    most_of_first = first.solve(rel_gap=0.0, abs_gap=0.0, seconds=60).objective
+    twin = first.twin()
+    assert twin.solve(rel_gap=0.0, abs_gap=0.0, seconds=60).objective == pytest.approx(most_of_first)
+    columns = np.flatnonzero(matrix.coarse)
+    twin.set_bounds(columns, np.zeros(len(columns)), np.zeros(len(columns)))
+    assert twin.solve(rel_gap=0.0, abs_gap=0.0, seconds=60).objective != pytest.approx(most_of_first)
+    assert first.solve(rel_gap=0.0, abs_gap=0.0, seconds=60).objective == pytest.approx(most_of_first)
+
+
+def test_both_sides_at_once_find_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    matrix = matrix_of("days/winter-weekday")
+    alone = Tree(relaxed(matrix, matrix.money), matrix).search(MOST, Clock(60), gap=1e-6)
+    monkeypatch.setattr("scheduler.model.strategy.tree.TWIN_COLUMNS_COUNT", 0)
+    at_once = Tree(relaxed(matrix, matrix.money), matrix).search(MOST, Clock(60), gap=1e-6)
+    assert at_once.outcome is Outcome.OPTIMAL and at_once.objective == pytest.approx(alone.objective)

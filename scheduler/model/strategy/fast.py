@@ -38,12 +38,9 @@ from scheduler.settings import SolveOptions
 SHARE_OF_GAP = 0.05
 """Of the gap, what the offers may use; the rest is for rounding the machines, which is dearer."""
 SHARE_FOR_ROWS = 0.2
-"""Of that time, what rows on sums of offers may take to find."""
+"""Of that time, what rows that whole offers keep may take to find."""
 SHARE_OF_TIME = 0.7
 """Of the time, what the offers may take: a plan needs machines that are rounded."""
-FEW_PARTS_COUNT = 6
-"""As many offers in parts are made whole without rows on sums, which take longer to find."""
-FEW_RELAXATIONS_COUNT = 40
 MOST_RELAXATIONS_COUNT = 300
 """What takes a tree of our own longer is left to that of HiGHS."""
 LARGE_COLUMNS_COUNT = 3000
@@ -94,7 +91,7 @@ def _with_offers(
             known = _by_blocks(matrix, options, clock, on_incumbent)
     if known.outcome is Outcome.OPTIMAL:
         return known
-    relaxed = _offers_whole(matrix, formulated, options, Clock(SHARE_OF_TIME * clock.left_seconds), known.x)
+    relaxed, rows = _offers_whole(matrix, formulated, options, Clock(SHARE_OF_TIME * clock.left_seconds), known.x)
     if relaxed.outcome is Outcome.INFEASIBLE:
         return relaxed
     bound = min(value for value in (known.bound, relaxed.bound, np.inf) if value is not None)
@@ -108,7 +105,9 @@ def _with_offers(
         )
     if best is not None and proven(best[1], bound, options):
         return _best_of(best, bound, options)
-    last = plain(formulated, options, clock, _bounded(on_incumbent, bound), None if best is None else best[0])
+    last = plain(
+        with_rows(formulated, rows), options, clock, _bounded(on_incumbent, bound), None if best is None else best[0]
+    )
     if last.outcome is Outcome.INFEASIBLE:
         return last
     if last.x is not None and last.objective is not None:
@@ -116,18 +115,25 @@ def _with_offers(
     return _best_of(best, bound if last.bound is None else min(bound, last.bound), options)
 
 
-def _offers_whole(matrix: Matrix, formulated: Matrix, options: SolveOptions, clock: Clock, x: Floats | None) -> Result:
-    """Whole offers with all else relaxed: by a tree of our own, or by HiGHS where that does not end.
+def _offers_whole(
+    matrix: Matrix, formulated: Matrix, options: SolveOptions, clock: Clock, x: Floats | None
+) -> tuple[Result, Sequence[Row]]:
+    """Whole offers with all else relaxed, by a tree of our own or else by HiGHS; and the rows that they keep.
 
     HiGHS may begin with a solution ``x``.
     """
+    rows: Sequence[Row] = ()
     rel_gap, abs_gap = SHARE_OF_GAP * options.rel_gap, SHARE_OF_GAP * options.abs_gap
     if len(matrix.money) <= BLOCKS_COLUMNS_COUNT:
-        found, rows = _by_tree(matrix, formulated, clock, rel_gap, abs_gap)
-        if found.outcome is not Outcome.LIMIT:
-            return found
-        matrix = with_rows(matrix, rows)
-    return offers_by_solver(matrix, options.seed, clock, rel_gap=rel_gap, abs_gap=abs_gap, x=x)
+        with suppress(SolverError):  # the solver's own search has presolve and other tolerances
+            found, rows = _by_tree(matrix, formulated, clock, rel_gap, abs_gap)
+            if found.outcome is Outcome.OPTIMAL:
+                return found, rows
+            if found.outcome is Outcome.INFEASIBLE:  # not for rows of ours
+                rows = ()
+            x = x if found.x is None else found.x
+    tight = with_rows(matrix, rows)
+    return offers_by_solver(tight, options.seed, clock, rel_gap=rel_gap, abs_gap=abs_gap, x=x), rows
 
 
 def offers_by_solver(
@@ -145,21 +151,16 @@ def offers_by_solver(
 def _by_tree(
     matrix: Matrix, formulated: Matrix, clock: Clock, rel_gap: float, abs_gap: float
 ) -> tuple[Result, Sequence[Row]]:
-    """Whole offers, if they are soon found: where few are in parts without rows on sums, else with them."""
+    """Whole offers, if they are soon found, and the rows that were added to find them."""
     relaxed = Solver(matrix, relaxed=True)
     relaxed.set_costs(matrix.money, matrix.constant, maximise=True)
     first = relaxed.solve(rel_gap=0.0, abs_gap=0.0, seconds=clock.left_seconds)
     if first.x is None or first.objective is None:
-        return first if first.outcome is Outcome.INFEASIBLE else Result(Outcome.LIMIT, None, None, None), ()
-    gap = max(abs_gap, rel_gap * abs(first.objective))
-    tree = Tree(relaxed, matrix)
-    if tree.parts_count(first.x) <= FEW_PARTS_COUNT:
-        found = tree.search(FEW_RELAXATIONS_COUNT, clock, gap=gap)
-        if found.outcome is not Outcome.LIMIT:
-            return found, ()
+        return first, ()
     tightening = tightening_of(formulated, Clock(SHARE_FOR_ROWS * clock.left_seconds))
     rows = [] if tightening is None else tightening.add_violated(relaxed, clock)
-    return tree.search(MOST_RELAXATIONS_COUNT, clock, gap=gap), rows
+    gap = max(abs_gap, rel_gap * abs(first.objective))
+    return Tree(relaxed, matrix).search(MOST_RELAXATIONS_COUNT, clock, gap=gap), rows
 
 
 def _better(one: Solution | None, other: Solution | None) -> Solution | None:

@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
+from math import floor
 
 import numpy as np
 from scipy.sparse import coo_array, csc_array, csr_array, vstack
@@ -38,6 +39,10 @@ LEAST_CUT = 1e-3
 """Of a step, what a row must cut off."""
 MOST_FINDINGS_COUNT = 16
 """For so many bounds (of availability, awards) a fleet keeps what was found."""
+MOST_ASSETS_COUNT = 24
+"""What more assets hold together is many steps: a part of one matters little, and the choices are many."""
+MOST_CHOICES_COUNT = 300
+"""Of what is sure, looked at for a row; mostly 20 are enough."""
 ROUNDS_COUNT = 4
 """A relaxation with new rows may break others."""
 
@@ -96,10 +101,11 @@ class Tightening:
         """Adds rows to a solver, whose solution is known, as long as it breaks any; and says which."""
         added: list[Row] = []
         for _ in range(ROUNDS_COUNT):
-            rows = self.violated(relaxed.point()[0])
-            for row in rows:
-                relaxed.add_row(row.columns, row.factors, upper=row.upper)
+            x = relaxed.point()[0]
+            rows = self.violated(x)
             added.extend(rows)
+            if rows:
+                relaxed.add_rows(_matrix_of(rows, len(x)), np.array([row.upper for row in rows]))
             if not rows or relaxed.solve(rel_gap=0.0, abs_gap=0.0, seconds=clock.left_seconds).x is None:
                 break
         return added
@@ -125,17 +131,21 @@ def with_rows(matrix: Matrix, rows: Sequence[Row]) -> Matrix:
     """The same with more rows."""
     if not rows:
         return matrix
-    columns, factors = (
-        np.concatenate(each) for each in zip(*((row.columns, row.factors) for row in rows), strict=True)
-    )
-    at = np.repeat(np.arange(len(rows)), [len(row.columns) for row in rows])
-    added = csr_array(coo_array((factors, (at, columns)), shape=(len(rows), len(matrix.money))))
+    added = _matrix_of(rows, len(matrix.money))
     return replace(
         matrix,
         matrix=csc_array(vstack([matrix.matrix, added])),
         row_lower=np.concatenate([matrix.row_lower, np.full(len(rows), -np.inf)]),
         row_upper=np.concatenate([matrix.row_upper, [row.upper for row in rows]]),
     )
+
+
+def _matrix_of(rows: Sequence[Row], columns_count: int) -> csr_array:
+    columns, factors = (
+        np.concatenate(each) for each in zip(*((row.columns, row.factors) for row in rows), strict=True)
+    )
+    at = np.repeat(np.arange(len(rows)), [len(row.columns) for row in rows])
+    return csr_array(coo_array((factors, (at, columns)), shape=(len(rows), columns_count)))
 
 
 def _key(matrix: Matrix) -> bytes:
@@ -149,34 +159,35 @@ def _key(matrix: Matrix) -> bytes:
 def _violated(held: _Held, x: Floats) -> Iterator[Row]:
     """Of each interval in which offers end in the middle of a step, the row that is broken most."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        steps = np.where(held.step_mw > 0, (held.offered @ x) / held.step_mw, 0.0)
-    loose_mw = held.loose @ x
-    rests = [[choice.rest @ x for choice in choices] for choices in held.assets]
-    for t in np.flatnonzero(np.abs(steps - np.rint(steps)) > LEAST_CUT):
-        step_mw = held.step_mw[t]
-        start = (-held.awarded_mw[t] / step_mw, max(0.0, loose_mw[t]) / step_mw)
-        options = [
-            [(choice.sure_mw[t] / step_mw, max(0.0, rest[t]) / step_mw) for choice, rest in zip(*each, strict=True)]
-            for each in zip(held.assets, rests, strict=True)
-        ]
-        chosen = _steepest(steps[t], start, options)
+        per_step = np.where(held.step_mw > 0, 1.0 / held.step_mw, 0.0)
+    steps = per_step * (held.offered @ x)
+    start = np.stack([-held.awarded_mw, np.maximum(0.0, held.loose @ x)], axis=-1) * per_step[:, None]
+    options = [
+        np.stack([(choice.sure_mw, np.maximum(0.0, choice.rest @ x)) for choice in choices]) * per_step
+        for choices in held.assets
+    ]  # [choices, (sure, rest), T] of each asset
+    for t in np.flatnonzero(np.abs(steps - np.rint(steps)) > LEAST_CUT).tolist():
+        chosen = _steepest(float(steps[t]), tuple(start[t].tolist()), [each[:, :, t].tolist() for each in options])
         if chosen is not None:
-            yield _row(held, int(t), chosen)
+            yield _row(held, t, chosen)
 
 
 def _steepest(
-    steps: float, start: tuple[float, float], options: Sequence[Sequence[tuple[float, float]]]
+    steps: float, start: tuple[float, float], options: Sequence[Sequence[Sequence[float]]]
 ) -> tuple[int, ...] | None:
     """Of each asset the option (sure, rest) such that the row is broken most, if any is.
 
     What all options leave of the offers is never negative; a row cuts less than a step, so options that leave more than
     that, or have more rest than that, are in none.
     """
-    least = [min(sure + rest for sure, rest in each) for each in options]
-    left_after = np.append(np.cumsum(least[::-1])[::-1], 0.0)  # of assets from here on, at least
+    left_after = [0.0]  # of assets from here on, at least
+    for each in reversed(options):
+        left_after.insert(0, left_after[0] + min(sure + rest for sure, rest in each))
     best, found = LEAST_CUT, None
     open_choices: list[tuple[int, float, float, tuple[int, ...]]] = [(0, *start, ())]
-    while open_choices:
+    for _ in range(MOST_CHOICES_COUNT):
+        if not open_choices:
+            break
         number, sure, rest, chosen = open_choices.pop()
         if rest >= 1.0 or sure + rest + left_after[number] - steps >= 1.0:
             continue
@@ -186,7 +197,7 @@ def _steepest(
             continue
         part = sure % 1.0
         if LEAST_PART < part < 1.0 - LEAST_PART:
-            cut = steps - np.floor(sure) - rest / (1.0 - part)
+            cut = steps - floor(sure) - rest / (1.0 - part)
             if cut > best:
                 best, found = cut, chosen
     return found
@@ -215,14 +226,13 @@ def _sums(matrix: Matrix, clock: Clock) -> Iterator[_Held]:
     sums = [(*above, *below) for above in up for below in down if above or below]
     if not sums:
         return
+    holding = np.unique(matrix.asset[np.unique(np.concatenate([each.held.indices for each in asked]))])
+    if len(holding) > MOST_ASSETS_COUNT:
+        return
     counted = with_counts(matrix)
     owner = owner_of_rows(counted)
-    rows = csr_array(matrix.matrix)
-    mw_each = _mw_each(matrix, rows)
-    alone = {
-        int(asset): _Alone(counted, int(asset), owner, clock)
-        for asset in np.unique(matrix.asset[np.unique(np.concatenate([each.held.indices for each in asked]))])
-    }
+    mw_each = _mw_each(matrix, csr_array(matrix.matrix))
+    alone = {int(asset): _Alone(counted, int(asset), owner, clock) for asset in holding}
     for each in sums:
         offered, held, loose = (
             csr_array(sum(getattr(one, name) for one in each[1:]) + getattr(each[0], name))
@@ -239,10 +249,10 @@ def _sums(matrix: Matrix, clock: Clock) -> Iterator[_Held]:
 
 
 def _together(asked: Sequence[_Asked], direction: Direction) -> list[tuple[_Asked, ...]]:
-    """What may be asked of a direction at once: nothing, each by itself, all up to a speed, all but one."""
+    """What may be asked of a direction at once: nothing, each by itself, all up to a speed."""
     mine = [each for each in asked if each.demand.direction is direction]
     seconds = [each.demand.product.full_activation_seconds for each in mine]
-    sets = [[], *([each] for each in mine), *([e for e in mine if e is not one] for one in mine)]
+    sets = [[], *([each] for each in mine)]
     sets += [[e for e, own in zip(mine, seconds, strict=True) if own <= most] for most in sorted(set(seconds))]
     return list(dict.fromkeys(tuple(each) for each in sets))
 

@@ -13,6 +13,7 @@ from heapq import heappop, heappush
 
 import numpy as np
 
+from scheduler.errors import SolverError
 from scheduler.model.compile import Matrix
 from scheduler.model.solve import Clock, Outcome, Result, Solver
 from scheduler.model.strategy.apart import one_by_one, side_by_side
@@ -66,15 +67,10 @@ class Tree:
         self._parts_tried = np.zeros((2, len(self._columns)))
         self.relaxations_count = 0
 
-    def parts_count(self, x: Floats) -> int:
-        """How many of its columns are not whole in a solution."""
-        whole = x[self._columns]
-        return int(np.count_nonzero(np.abs(whole - np.rint(whole)) > WHOLE))
-
     def search(self, most_relaxations: int, clock: Clock, *, gap: float, enough: float = -np.inf) -> Result:
         """The most money of whole offers, within ``gap``; or proof that no more than ``enough`` can be had.
 
-        LIMIT: too many relaxations or no time; the bound is a true one where there is any. Raises SolverError.
+        LIMIT: too many relaxations, no time, or one that was not solved; the bound is a true one where there is any.
         """
         self.relaxations_count = 0
         if len(self._columns) > MOST_COLUMNS_COUNT:
@@ -121,7 +117,10 @@ class Tree:
             raise _NotSolvedError
         self.relaxations_count += 1
         solver.set_bounds(self._columns, lower, upper)
-        result = solver.solve(rel_gap=0.0, abs_gap=0.0, seconds=clock.left_seconds)
+        try:
+            result = solver.solve(rel_gap=0.0, abs_gap=0.0, seconds=clock.left_seconds)
+        except SolverError as error:
+            raise _NotSolvedError from error
         if result.outcome is Outcome.INFEASIBLE:
             return _Branch(lower, upper, None, -np.inf)
         if result.outcome is not Outcome.OPTIMAL or result.x is None or result.objective is None:
