@@ -148,7 +148,7 @@ def set_limits(group: MinerGroup, ledger: Ledger, limits: list[Limit]) -> None:
             taken = absent[limit.mode][limit.where].astype(float)
             ledger.sides(limit.rows, upper=np.where(taken > 0, -taken, np.inf))  # else it says less than `ready` does
         else:
-            barred = _barred_at_start(group, ledger, limit.mode, limit.slack_seconds)
+            barred = barred_at_start(group, ledger, limit.mode, limit.slack_seconds)
             ledger.sides(limit.rows, upper=-barred[limit.where].astype(float))
 
 
@@ -254,14 +254,14 @@ def _readiness(group: MinerGroup, ledger: Ledger, m: int, here: list[Backed]) ->
     """
     classes: list[tuple[float, list[int], Counts]] = []
     for slack in sorted({one.option.slack_seconds for one in here}, reverse=True):
-        barred = [_barred_intervals(group, ledger, m, a, slack) for a in range(len(group.moves))]
-        at_start = _barred_at_start(group, ledger, m, slack)
+        barred = [barred_intervals(group, ledger, m, a, slack) for a in range(len(group.moves))]
+        at_start = barred_at_start(group, ledger, m, slack)
         if not classes or barred != classes[-1][1] or (at_start != classes[-1][2]).any():
             classes.append((slack, barred, at_start))
     return classes
 
 
-def _barred_intervals(group: MinerGroup, ledger: Ledger, m: int, a: int, slack_seconds: float) -> int:
+def barred_intervals(group: MinerGroup, ledger: Ledger, m: int, a: int, slack_seconds: float) -> int:
     """Intervals, from that of the move on, in which a machine that made move ``a`` into mode m cannot back a slack."""
     if group.modes[m].id != group.moves[a].to_mode_id:
         return 0
@@ -270,7 +270,7 @@ def _barred_intervals(group: MinerGroup, ledger: Ledger, m: int, a: int, slack_s
     return max(dwell, intervals_of((group.moves[a].seconds - slack_seconds) / 60, step))
 
 
-def _barred_at_start(group: MinerGroup, ledger: Ledger, m: int, slack_seconds: float) -> Counts:
+def barred_at_start(group: MinerGroup, ledger: Ledger, m: int, slack_seconds: float) -> Counts:
     """[T] machines of the start state in mode m whose dwell runs or that do not settle in time for a slack."""
     step = ledger.problem.horizon.step_minutes
     barred = np.zeros(ledger.intervals, dtype=np.int64)

@@ -23,6 +23,7 @@ from scheduler.assets.backing import (
     set_limits,
     wakes_per_mw,
 )
+from scheduler.assets.lone_machine import path_of
 from scheduler.assets.machine import (
     Cohort,
     Mode,
@@ -318,6 +319,8 @@ class MinerGroup:
             ledger.sides(rows, upper=float(left))
         set_limits(self, ledger, own.limits)
         self._earn(ledger, site, own)
+        if self.machine_count == 1:
+            ledger.lone_machines.append(path_of(self, own, ledger))
 
     def _balance(self, ledger: Ledger, own: MinerGroupVars) -> Iterator[Rows]:
         """Machines in a mode = those of the interval before + moves in - moves out; before the first, at the start."""

@@ -72,6 +72,17 @@ class Demand:
         return active
 
 
+class LoneMachine(Protocol):
+    """A single machine of which a strategy may ask what each of its ways is worth."""
+
+    @property
+    def count(self) -> NDArray[Any]:
+        """[modes, T] variables: whether it is in a mode in an interval."""
+
+    def through(self, worth: Floats, lower: Floats, upper: Floats) -> Floats:
+        """[modes, T] no less than what it can earn if it is there then, at the worth and bounds of all variables."""
+
+
 class AssetComponent(Protocol):
     """A physical thing behind a site's meter."""
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from scheduler.model.component import Demand, Obligation, Tranche
+from scheduler.model.component import Demand, LoneMachine, Obligation, Tranche
 from scheduler.model.heat import HeatLoop
 from scheduler.model.structure import NONE, Declared, Owner, Rows, Structure, Term, Vars, demand_possible
 from scheduler.plan import Stream
@@ -68,6 +68,7 @@ class Day:
     earnings: list[Earning] = field(default_factory=list)
     constants: dict[Stream, Floats] = field(default_factory=dict)
     offers: list[Offer] = field(default_factory=list)
+    lone_machines: list[LoneMachine] = field(default_factory=list)
     bounds: list[tuple[Vars, ArrayLike | None, ArrayLike | None]] = field(default_factory=list)
     sides: list[tuple[Rows, ArrayLike | None, ArrayLike | None]] = field(default_factory=list)
     factors: list[tuple[Rows, Vars, ArrayLike]] = field(default_factory=list)
@@ -121,6 +122,11 @@ class Ledger:
     def offers(self) -> list[Offer]:
         """What may be submitted."""
         return self.day.offers
+
+    @property
+    def lone_machines(self) -> list[LoneMachine]:
+        """Machines whose ways a strategy may ask for; to be appended to."""
+        return self.day.lone_machines
 
     def demands_at(self, site: Site) -> tuple[Demand, ...]:
         """What reserve markets ask of a site."""

@@ -109,16 +109,29 @@ class Bound:
         """Bounds of some columns, from now on."""
         self._lower[columns], self._upper[columns] = lower, upper
 
-    def of(self, duals: Floats) -> float:
-        """No solution of the relaxation has more money; infinite where the prices say nothing."""
-        matrix = self._matrix
-        side = np.where(duals > 0, matrix.row_upper, matrix.row_lower)
-        prices = np.where(np.isfinite(side) & (np.abs(duals) > NOTHING), duals, 0.0)
-        side = np.where(prices != 0, side, 0.0)
-        reduced = matrix.money - self._transposed @ prices
+    def of(self, duals: Floats, without: NDArray[np.bool_] | None = None) -> float:
+        """No solution of the relaxation has more money; infinite where the prices say nothing.
+
+        ``without`` [columns] those whose own money at these prices is not counted.
+        """
+        prices, side = self._sides(duals)
+        reduced = self._matrix.money - self._transposed @ prices
+        if without is not None:
+            reduced = np.where(without, 0.0, reduced)
         best = np.where(reduced > 0, self._upper, self._lower)
         best = np.where(reduced != 0, best, 0.0)
-        return float(matrix.constant + prices @ side + reduced @ best)
+        return float(self._matrix.constant + prices @ side + reduced @ best)
+
+    def reduced(self, duals: Floats) -> Floats:
+        """[columns] money of a unit at these prices of the rows."""
+        reduced: Floats = self._matrix.money - self._transposed @ self._sides(duals)[0]
+        return reduced
+
+    def _sides(self, duals: Floats) -> tuple[Floats, Floats]:
+        """[rows] prices that count, and the side that each holds to."""
+        side = np.where(duals > 0, self._matrix.row_upper, self._matrix.row_lower)
+        prices = np.where(np.isfinite(side) & (np.abs(duals) > NOTHING), duals, 0.0)
+        return prices, np.where(prices != 0, side, 0.0)
 
 
 def owner_of_rows(matrix: Matrix) -> Indices:

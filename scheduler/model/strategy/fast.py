@@ -22,14 +22,15 @@ import numpy as np
 from scheduler.errors import SolverError
 from scheduler.model.compile import Matrix
 from scheduler.model.solve import Clock, Incumbent, Outcome, Result, Solver
-from scheduler.model.strategy.apart import Apart, Indices, side_by_side
+from scheduler.model.strategy.apart import Apart, side_by_side
 from scheduler.model.strategy.blocks import columns_beside, rows_of_markets
 from scheduler.model.strategy.counts import with_counts
+from scheduler.model.strategy.lone import lone
 from scheduler.model.strategy.offers import Offers
 from scheduler.model.strategy.plain import plain
 from scheduler.model.strategy.relaxation import Relaxation
-from scheduler.model.strategy.rounding import ROUNDINGS, Rounding, Solution, best_rounding
-from scheduler.model.strategy.search import proven
+from scheduler.model.strategy.rounding import ROUNDINGS, Rounding, best_rounding
+from scheduler.model.strategy.search import Solution, among, better, proven
 from scheduler.model.strategy.tightening import Row, tightening_of, with_rows
 from scheduler.model.strategy.tree import Tree
 from scheduler.problem import Floats
@@ -65,7 +66,7 @@ SEARCHES_BY_BLOCKS = ((0.15, 1), (0.05, 1))
 def fast(matrix: Matrix, options: SolveOptions, clock: Clock, on_incumbent: Incumbent | None = None) -> Result:
     """The most money: offers first, machines rounded under them."""
     if not (matrix.integer & ~matrix.coarse).any():
-        return plain(matrix, options, clock, on_incumbent)
+        return lone(matrix, options, clock, on_incumbent) or plain(matrix, options, clock, on_incumbent)
     formulated, matrix = matrix, with_counts(matrix)
     safe: Solution | None = None
     if on_incumbent is not None and len(matrix.offers) and len(matrix.money) > LARGE_COLUMNS_COUNT:
@@ -78,7 +79,7 @@ def fast(matrix: Matrix, options: SolveOptions, clock: Clock, on_incumbent: Incu
     if safe is None or result.outcome is Outcome.INFEASIBLE:
         return result
     found = None if result.x is None or result.objective is None else (result.x, result.objective)
-    return _best_of(_better(found, safe), np.inf if result.bound is None else result.bound, options)
+    return _best_of(better(found, safe), np.inf if result.bound is None else result.bound, options)
 
 
 def _with_offers(
@@ -99,7 +100,7 @@ def _with_offers(
     if relaxed.x is None or relaxed.bound is None or not np.isfinite(bound):
         return _best_of(best, bound, options)
     if best is None or not proven(best[1], bound, options):
-        best = _better(
+        best = better(
             best,
             best_rounding(Rounding(matrix, relaxed.x, options.seed), ROUNDINGS, bound, options, clock, on_incumbent),
         )
@@ -111,7 +112,7 @@ def _with_offers(
     if last.outcome is Outcome.INFEASIBLE:
         return last
     if last.x is not None and last.objective is not None:
-        best = _better(best, (last.x, last.objective))
+        best = better(best, (last.x, last.objective))
     return _best_of(best, bound if last.bound is None else min(bound, last.bound), options)
 
 
@@ -163,12 +164,6 @@ def _by_tree(
     return Tree(relaxed, matrix).search(MOST_RELAXATIONS_COUNT, clock, gap=gap), rows
 
 
-def _better(one: Solution | None, other: Solution | None) -> Solution | None:
-    if one is None or other is None:
-        return one or other
-    return one if one[1] >= other[1] else other
-
-
 def _best_of(best: Solution | None, bound: float, options: SolveOptions) -> Result:
     """What was found under a bound: proven or not."""
     known_bound = bound if np.isfinite(bound) else None
@@ -193,10 +188,10 @@ def _by_blocks(matrix: Matrix, options: SolveOptions, clock: Clock, on_incumbent
         while (best is None or not proven(best[1], offers.bound, options)) and offers.improve(allowed):
             if offers.money > rounded_money and offers.bound - offers.money <= SHARE_FOR_OFFERS * allowed:
                 rounded_money = offers.money
-                best = _better(best, rounded(ROUNDINGS_BY_BLOCKS))
+                best = better(best, rounded(ROUNDINGS_BY_BLOCKS))
         if offers.x is not None and (best is None or not proven(best[1], offers.bound, options)):
             soon = () if best is not None or rounded_money == offers.money else ROUNDINGS_BY_BLOCKS
-            best = _better(best, rounded((*soon, *SEARCHES_BY_BLOCKS)))
+            best = better(best, rounded((*soon, *SEARCHES_BY_BLOCKS)))
     except SolverError:  # out of time: what is known by then counts
         if best is None and offers.x is not None:
             best = rounded(ROUNDINGS_BY_BLOCKS)
@@ -217,10 +212,10 @@ def _among_used(
     columns, count = np.flatnonzero(relaxation.used), len(matrix.money)
     told = None
     if on_incumbent is not None:
-        told = lambda x, money, bound: on_incumbent(_among(columns, x, count), money, bound)  # noqa: E731
+        told = lambda x, money, bound: on_incumbent(among(columns, x, count), money, bound)  # noqa: E731
     rounding = Rounding(matrix.part(columns), offers.x[columns], options.seed)
     best = best_rounding(rounding, tries, offers.bound, options, clock, told)
-    return None if best is None else (_among(columns, best[0], count), best[1])
+    return None if best is None else (among(columns, best[0], count), best[1])
 
 
 def _without_offers(matrix: Matrix, options: SolveOptions, clock: Clock) -> Solution | None:
@@ -239,7 +234,7 @@ def _without_offers(matrix: Matrix, options: SolveOptions, clock: Clock) -> Solu
             return None
         x[own] = solution
     x = apart.complete(x)
-    return _among(columns, x, len(upper)), float(bare.money @ x) + bare.constant
+    return among(columns, x, len(upper)), float(bare.money @ x) + bare.constant
 
 
 def _soon(matrix: Matrix, options: SolveOptions, clock: Clock) -> Floats | None:
@@ -256,13 +251,6 @@ def _soon(matrix: Matrix, options: SolveOptions, clock: Clock) -> Floats | None:
     except SolverError:
         return None
     return None if rounded is None else rounded[0]
-
-
-def _among(columns: Indices, x: Floats, count: int) -> Floats:
-    """[count] all columns, of which only some are used."""
-    every = np.zeros(count)
-    every[columns] = x
-    return every
 
 
 def _bounded(on_incumbent: Incumbent | None, bound: float) -> Incumbent | None:

@@ -19,7 +19,7 @@ from scipy.sparse import csc_array, csr_array, hstack, identity
 from scheduler.model.compile import Matrix
 from scheduler.model.solve import Clock, Incumbent, Outcome, Solver
 from scheduler.model.strategy.apart import Indices
-from scheduler.model.strategy.search import proven, with_whole_counts
+from scheduler.model.strategy.search import Solution, proven, with_whole_counts
 from scheduler.problem import Floats
 from scheduler.settings import SolveOptions
 
@@ -42,9 +42,6 @@ LACKING = 1e-3
 """MW and machines: how well is known how little must be broken."""
 SHARE_OF_TIME_LOOKING = 0.3
 """Of the time for a rounding, what it may take to find out what it lacks."""
-
-Solution = tuple[Floats, float]
-"""Values of the columns, and their money."""
 
 
 class Rounding:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from scheduler.model.compile import Matrix
 from scheduler.model.component import Obligation
@@ -16,6 +17,10 @@ from scheduler.settings import SolveOptions
 
 SHORTFALL_PRECISION_MW_H = 1e-6
 """Obligations come before money, so their sum is solved to the solver's own precision, not to the gap of the money."""
+
+
+Solution = tuple[Floats, float]
+"""Values of the columns, and their money."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,3 +132,17 @@ def with_whole_counts(matrix: Matrix, x: Floats) -> tuple[Floats, float] | None:
     exact = result.x.copy()
     exact[whole] = counts
     return exact, result.objective
+
+
+def better(one: Solution | None, other: Solution | None) -> Solution | None:
+    """The one with more money, the first of equals; None where there is neither."""
+    if one is None or other is None:
+        return one or other
+    return one if one[1] >= other[1] else other
+
+
+def among(columns: NDArray[np.int64], x: Floats, count: int) -> Floats:
+    """[count] all columns, of which only some are used."""
+    every = np.zeros(count)
+    every[columns] = x
+    return every

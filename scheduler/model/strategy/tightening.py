@@ -76,7 +76,7 @@ class _Held:
 
 
 @dataclass(frozen=True, eq=False)
-class _Asked:
+class Asked:
     """Rows of a demand by interval: offered + awarded = held by assets + loose, at most."""
 
     demand: Demand
@@ -105,7 +105,7 @@ class Tightening:
             rows = self.violated(x)
             added.extend(rows)
             if rows:
-                relaxed.add_rows(_matrix_of(rows, len(x)), np.array([row.upper for row in rows]))
+                relaxed.add_rows(matrix_of(rows, len(x)), np.array([row.upper for row in rows]))
             if not rows or relaxed.solve(rel_gap=0.0, abs_gap=0.0, seconds=clock.left_seconds).x is None:
                 break
         return added
@@ -131,7 +131,7 @@ def with_rows(matrix: Matrix, rows: Sequence[Row]) -> Matrix:
     """The same with more rows."""
     if not rows:
         return matrix
-    added = _matrix_of(rows, len(matrix.money))
+    added = matrix_of(rows, len(matrix.money))
     return replace(
         matrix,
         matrix=csc_array(vstack([matrix.matrix, added])),
@@ -140,7 +140,8 @@ def with_rows(matrix: Matrix, rows: Sequence[Row]) -> Matrix:
     )
 
 
-def _matrix_of(rows: Sequence[Row], columns_count: int) -> csr_array:
+def matrix_of(rows: Sequence[Row], columns_count: int) -> csr_array:
+    """[rows, columns]"""
     columns, factors = (
         np.concatenate(each) for each in zip(*((row.columns, row.factors) for row in rows), strict=True)
     )
@@ -221,7 +222,7 @@ def _entries(rows: csr_array, t: int) -> tuple[Indices, Floats]:
 
 def _sums(matrix: Matrix, clock: Clock) -> Iterator[_Held]:
     """Products that the same machines hold, up and down together: what is on is not off."""
-    asked = list(_asked(matrix))
+    asked = list(asked_of(matrix))
     up, down = (_together(asked, direction) for direction in (Direction.UP, Direction.DOWN))
     sums = [(*above, *below) for above in up for below in down if above or below]
     if not sums:
@@ -245,10 +246,10 @@ def _sums(matrix: Matrix, clock: Clock) -> Iterator[_Held]:
         assets = tuple(
             tuple(_choices(held, of_asset == asset, alone[int(asset)], mw_each)) for asset in np.unique(of_asset)
         )
-        yield _Held(offered, _step_mw(offered), awarded, loose, assets)
+        yield _Held(offered, steps_mw(offered), awarded, loose, assets)
 
 
-def _together(asked: Sequence[_Asked], direction: Direction) -> list[tuple[_Asked, ...]]:
+def _together(asked: Sequence[Asked], direction: Direction) -> list[tuple[Asked, ...]]:
     """What may be asked of a direction at once: nothing, each by itself, all up to a speed."""
     mine = [each for each in asked if each.demand.direction is direction]
     seconds = [each.demand.product.full_activation_seconds for each in mine]
@@ -257,7 +258,7 @@ def _together(asked: Sequence[_Asked], direction: Direction) -> list[tuple[_Aske
     return list(dict.fromkeys(tuple(each) for each in sets))
 
 
-def _asked(matrix: Matrix) -> Iterator[_Asked]:
+def asked_of(matrix: Matrix) -> Iterator[Asked]:
     """Demands with what they offer, what is awarded and who holds it, from the rows that say that this is the same."""
     rows, ledger = csr_array(matrix.matrix), matrix.ledger
     of_all = matrix.site < 0
@@ -290,10 +291,10 @@ def _asked(matrix: Matrix) -> Iterator[_Asked]:
             continue  # something else takes of what is held, or the horizon is one interval: no row of this kind
         awarded: Floats = np.bincount(interval, sign * matrix.row_lower[mine], ledger.intervals).astype(float)
         if whole.any():
-            yield _Asked(demand, of(whole), awarded, of(is_claim), of(others & (matrix.upper[part.col] > 0)))
+            yield Asked(demand, of(whole), awarded, of(is_claim), of(others & (matrix.upper[part.col] > 0)))
 
 
-def _step_mw(offered: csr_array) -> Floats:
+def steps_mw(offered: csr_array) -> Floats:
     """[T] the largest MW of which all offers of an interval are multiples; 0 where there are none."""
     kw = np.rint(offered.data * KW_PER_MW).astype(np.int64)
     ends = zip(offered.indptr[:-1], offered.indptr[1:], strict=True)

@@ -1,0 +1,171 @@
+"""Single large machines: those ways that cannot matter are left out, with a bound on what that may cost.
+
+The relaxation with rows that whole machines keep (`covers.py`) has prices for all that machines share. At these prices
+each machine is on its own, and a longest path says what it earns at most where it is in a mode in an interval
+(`Lone.through`). The least that this is below its best is what any plan with it loses against the bound of all. So a
+search among the ways that lose little finds a plan, and none of the others can be better than the bound less what they
+lose: if the search is wide enough for the plan that it found, the plan is proven, and the rest was never looked at.
+(Fixing by Lagrangian reduced costs; of a relaxation they are degenerate and say little, of whole paths they say much.)
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from scipy.sparse import csr_array
+
+from scheduler.errors import SolverError
+from scheduler.model.compile import Matrix
+from scheduler.model.solve import Clock, Incumbent, Outcome, Result, Solver
+from scheduler.model.strategy.apart import Indices
+from scheduler.model.strategy.blocks import Bound, owner_of_rows
+from scheduler.model.strategy.counts import with_counts
+from scheduler.model.strategy.covers import Covers
+from scheduler.model.strategy.search import Solution, among, better, proven, with_whole_counts
+from scheduler.model.strategy.tightening import Row, matrix_of, with_rows
+from scheduler.model.structure import Vars
+from scheduler.problem import Floats
+from scheduler.settings import SolveOptions
+
+ROUNDS_COUNT = 5
+"""A relaxation with new rows may break others."""
+SHARE_OF_CUT = 0.02
+"""Of the gap, what a round of rows must bring for another."""
+FIRST_WIDTH = 0.9
+"""Of the gap, how much the ways of the first search may lose."""
+SPARE = 0.95
+"""Of the gap, what is counted on where a search is made as wide as its plan needs."""
+SHARE_OF_TIME = 0.35
+"""Of the time that is left, what a search may take that is not the last."""
+WIDER = 1.5
+"""How much wider a search is at least than the one before."""
+
+
+def lone(matrix: Matrix, options: SolveOptions, clock: Clock, on_incumbent: Incumbent | None = None) -> Result | None:
+    """The most money where machines are single and large; None where none are, or where nothing comes of it."""
+    if not matrix.ledger.lone_machines:
+        return None
+    try:
+        ways = Ways(matrix, options, clock)
+    except SolverError:
+        return None
+    best: Solution | None = None
+    bound, width, is_all = ways.bound, FIRST_WIDTH * ways.allowed, False
+    while not is_all and clock.left_seconds > 0:
+        is_all = width >= ways.most_loss
+        time = clock if is_all else Clock(SHARE_OF_TIME * clock.left_seconds)
+        found = _search(ways, width, best, options, time, on_incumbent)
+        best = better(best, None if found.x is None else with_whole_counts(matrix, found.x))
+        inside = -np.inf if found.outcome is Outcome.INFEASIBLE else np.inf if found.bound is None else found.bound
+        bound = min(bound, max(inside, -np.inf if is_all else ways.bound - width))
+        if best is None:
+            width *= WIDER
+        elif proven(best[1], bound, options):
+            return Result(Outcome.OPTIMAL, *best, bound)
+        else:
+            width = max(WIDER * width, ways.bound - best[1] - SPARE * ways.allowed)
+    return None if best is None else Result(Outcome.LIMIT, *best, bound)
+
+
+class Ways:
+    """What single machines may do, and what each way loses at the prices of a relaxation that knows of whole machines.
+
+    Raises SolverError where that is not solved.
+    """
+
+    def __init__(self, matrix: Matrix, options: SolveOptions, clock: Clock) -> None:
+        counted = with_counts(matrix)
+        relaxed = Solver(counted, relaxed=True)
+        relaxed.set_costs(matrix.money, matrix.constant, maximise=True)
+        money = _solved(relaxed, clock)
+        self.allowed = max(options.abs_gap, options.rel_gap * abs(money))
+        self.rows: list[Row] = []
+        covers = Covers(matrix)
+        relaxed.go_on_from_basis(primal=False)
+        for _ in range(ROUNDS_COUNT):
+            rows = covers.violated(relaxed.point()[0])
+            if not rows:
+                break
+            self.rows += rows
+            relaxed.add_rows(matrix_of(rows, len(matrix.money)), np.array([row.upper for row in rows]))
+            before, money = money, _solved(relaxed, clock)
+            if before - money < SHARE_OF_CUT * self.allowed:
+                break
+        self._matrix = with_rows(matrix, self.rows)
+        self.columns_count = len(matrix.money)
+        self._losses, self.bound = _losses(with_rows(counted, self.rows), relaxed.duals())
+        self.most_loss = max(float(loss[np.isfinite(loss)].max(initial=0.0)) for _, loss in self._losses)
+
+    def among(self, width: float) -> tuple[Matrix, Indices]:
+        """The problem of all ways that lose no more than ``width``, and its columns: the others are at 0."""
+        upper = self._matrix.upper.copy()
+        for count, loss in self._losses:
+            columns = self._matrix.column_of[count[loss > width]]
+            upper[columns[columns >= 0]] = 0.0
+        columns = np.flatnonzero((upper > 0) | (self._matrix.lower < 0))
+        part = replace(self._matrix, upper=upper).part(columns)
+        return part.part(np.arange(len(columns)), _rows_that_say_something(part)), columns
+
+
+def _solved(relaxed: Solver, clock: Clock) -> float:
+    result = relaxed.solve(rel_gap=0.0, abs_gap=0.0, seconds=clock.left_seconds)
+    if result.outcome is not Outcome.OPTIMAL or result.objective is None:
+        raise SolverError("the relaxation was not solved")
+    return result.objective
+
+
+def _rows_that_say_something(part: Matrix) -> Indices:
+    """Rows with columns, and those without that can never hold."""
+    empty = np.diff(csr_array(part.matrix).indptr) == 0
+    return np.flatnonzero(~empty | (part.row_lower > 0) | (part.row_upper < 0))
+
+
+def _losses(matrix: Matrix, duals: Floats) -> tuple[list[tuple[Vars, Floats]], float]:
+    """Of each single machine its counts and what each of them loses, [modes, T]; and the bound that they lose from.
+
+    Weak duality on the rows that machines share; of the rows of a machine its longest path takes care.
+    """
+    machines = matrix.ledger.lone_machines
+    numbers = np.array([matrix.asset[matrix.columns(machine.count)[0]] for machine in machines])
+    prices = np.where(np.isin(owner_of_rows(matrix), numbers), 0.0, duals)
+    rest = Bound(matrix)
+    worth, lower, upper = (
+        _by_variable(matrix, values) for values in (rest.reduced(prices), matrix.lower, matrix.upper)
+    )
+    bound = rest.of(prices, without=np.isin(matrix.asset, numbers))
+    losses = []
+    for machine in machines:
+        through = machine.through(worth, lower, upper)
+        most = float(through.max())
+        losses.append((machine.count, most - through))
+        bound += most
+    if not np.isfinite(bound):
+        raise SolverError("the prices of the relaxation bound nothing")
+    return losses, bound
+
+
+def _by_variable(matrix: Matrix, values: Floats) -> Floats:
+    """[variables + 1] values of columns; 0 where there is none."""
+    return np.append(values, 0.0)[matrix.column_of]
+
+
+def _search(
+    ways: Ways,
+    width: float,
+    best: Solution | None,
+    options: SolveOptions,
+    clock: Clock,
+    on_incumbent: Incumbent | None,
+) -> Result:
+    """Branch and cut among the ways that lose no more than ``width``."""
+    part, columns = ways.among(width)
+    solver = Solver(part, seed=options.seed)
+    solver.set_costs(part.money, part.constant, maximise=True)
+    if best is not None:
+        solver.start_from(best[0][columns])
+    told = None
+    if on_incumbent is not None:
+        told = lambda x, money, bound: on_incumbent(among(columns, x, ways.columns_count), money, ways.bound)  # noqa: E731
+    found = solver.solve(rel_gap=0.0, abs_gap=SPARE * ways.allowed, seconds=clock.left_seconds, on_incumbent=told)
+    return found if found.x is None else replace(found, x=among(columns, found.x, ways.columns_count))
