@@ -176,9 +176,8 @@ class _Fewer:
         column[elsewhere] = instead[number]
         factor[elsewhere] *= -ratio[number]
         places, where = np.unique(entries.row * len(self.money) + column, return_inverse=True)
-        factor = np.bincount(where, factor)
-        there = factor != 0
-        self.entries = Entries(places // len(self.money), places % len(self.money), factor).part(there)
+        summed = np.asarray(np.bincount(where, factor), dtype=np.float64)
+        self.entries = Entries(places // len(self.money), places % len(self.money), summed).part(summed != 0)
 
     def _rows_of_one(self) -> None:
         """A row of a single column bounds it."""

@@ -196,7 +196,7 @@ def _leading(inside: NDArray[np.bool_], first: Indices, ends: Indices) -> Indice
     out = np.flatnonzero(~inside)
     at = np.searchsorted(out, first)
     stop = np.append(out, len(inside))[at]
-    return np.minimum(stop, ends) - first
+    return np.asarray(np.minimum(stop, ends) - first)
 
 
 @dataclass(frozen=True, eq=False)
