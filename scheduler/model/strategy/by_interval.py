@@ -8,10 +8,12 @@ of HiGHS. Either way the bound is one of the whole, and a solution counts where 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from scheduler.errors import SolverError
 from scheduler.model.compile import Matrix
 from scheduler.model.solve import Clock, Incumbent, Outcome, Result
 from scheduler.model.strategy.apart import Apart, Indices
@@ -31,7 +33,10 @@ def by_interval(matrix: Matrix, options: SolveOptions, clock: Clock, on_incumben
     transfers = transfers_of(matrix)
     if transfers is None:
         return None
-    found = _as_knapsacks(transfers, options) or _in_parts(transfers, options, clock, on_incumbent)
+    try:
+        found = _as_knapsacks(transfers, options) or _in_parts(transfers, options, clock, on_incumbent)
+    except SolverError:  # the whole matrix has an answer, or says so itself
+        return None
     if found is None:
         return None
     x, bound = transfers.complete(found[0]), found[1]
@@ -47,26 +52,42 @@ def _in_parts(
 ) -> tuple[Floats, float] | None:
     """A solution without transfers and a bound, by the solver, each part alone; None where there is none in time."""
     left, columns = transfers.without()
+    apart, x, bound = Apart(left), np.zeros(len(columns)), left.constant
+    several = len(apart.parts) > 1
+    each = replace(options, rel_gap=SHARE_OF_GAP * options.rel_gap, abs_gap=options.abs_gap / max(1, len(apart.parts)))
 
     def whole(x: Floats) -> Floats:
         every = np.zeros(len(transfers.matrix.money))
-        every[columns] = x
+        every[columns] = apart.complete(x)
         return every
 
-    def told(x: Floats, objective: float, bound: float | None) -> bool | None:
-        found = transfers.complete(whole(np.where(left.integer, np.rint(x), x)))
-        return None if found is None or on_incumbent is None else on_incumbent(found, objective, bound)
-
-    apart, x, bound = Apart(left), np.zeros(len(columns)), left.constant
     for own, rows in apart.parts:
-        part = replace(left.part(own, rows), constant=0.0)
-        news = told if len(apart.parts) == 1 and on_incumbent is not None else None
-        result = plain(part, options, clock, news)
+        part = replace(left.part(own, rows), constant=0.0 if several else left.constant)
+        if several or on_incumbent is None:
+            result = plain(part, each, clock)
+        else:
+            result = plain(part, options, clock, _completed(transfers, whole, own, on_incumbent))
         if result.x is None or result.bound is None:
             return None
         x[own] = result.x
-        bound += result.bound
-    return whole(apart.complete(x)), bound
+        bound += result.bound - part.constant
+    return whole(x), bound
+
+
+def _completed(
+    transfers: Transfers, whole: Callable[[Floats], Floats], columns: Indices, on_incumbent: Incumbent
+) -> Incumbent:
+    """Tells solutions of ``columns`` without transfers as solutions of the whole, where they are."""
+
+    def told(x: Floats, objective: float, bound: float | None) -> bool | None:
+        matrix = transfers.matrix
+        every = np.zeros(len(matrix.money) - len(transfers.columns))
+        every[columns] = x
+        found = whole(every)
+        done = transfers.complete(np.where(matrix.integer, np.rint(found), found))
+        return None if done is None else on_incumbent(done, objective, bound)
+
+    return told
 
 
 def _as_knapsacks(transfers: Transfers, options: SolveOptions) -> tuple[Floats, float] | None:

@@ -85,8 +85,10 @@ def fast(matrix: Matrix, options: SolveOptions, clock: Clock, on_incumbent: Incu
 def _large_machines(matrix: Matrix, options: SolveOptions, clock: Clock, on_incumbent: Incumbent | None) -> Result:
     """Nothing to round: by interval where moves say nothing, else whole."""
     found = by_interval(matrix, options, clock, on_incumbent)
-    if found is None or found.outcome is Outcome.OPTIMAL or found.x is None or found.objective is None:
-        return found or plain(matrix, options, clock, on_incumbent)
+    if found is None or found.x is None or found.objective is None:
+        return plain(matrix, options, clock, on_incumbent)
+    if found.outcome is Outcome.OPTIMAL or clock.left_seconds <= 0:
+        return found
     bound = np.inf if found.bound is None else found.bound
     last = plain(matrix, options, clock, _bounded(on_incumbent, bound), found.x)
     best = None if last.x is None or last.objective is None else (last.x, last.objective)
