@@ -23,6 +23,8 @@ MOST_TRIED_COUNT = 62
 """Units of a knapsack that may be decided otherwise: as many as a whole number has bits."""
 MOST_STATES_COUNT = 300_000
 """Ways kept at once, of all knapsacks together: beyond, the best plans so far are the answer."""
+MICRO = 1e-6
+"""Weights are multiples of it, most often: of a watt, where they are megawatts."""
 FEW_STATES_COUNT = 3_000
 """Looking for ways that are worse than others pays for more than these."""
 
@@ -61,44 +63,72 @@ def fill(knapsacks: Knapsacks, fixed: float, rel_gap: float, abs_gap: float) -> 
     easy = ~tight[knapsacks.knapsack]
     bound = float(knapsacks.gain[easy] @ taken[easy])
     items = np.flatnonzero(~easy & (taken > 0))
-    taken[items] = 0.0
-    if len(items):
-        units = _units_of(knapsacks, items, most, np.cumsum(tight) - 1)
-        search = _Search(units, limit[tight])
-        search.run(max(abs_gap, rel_gap * abs(fixed + bound + search.relaxed)))
-        np.add.at(taken, units.item, np.where(search.chosen, units.size, 0.0))
-        bound += search.bound
-    return Filled(taken, bound)
+    if not len(items):
+        return Filled(taken, bound)
+    alike = _Alike(knapsacks, items, most[items])
+    units = alike.units(np.cumsum(tight) - 1)
+    search = _Search(units, _on_grid(units, limit[tight]))
+    search.run(max(abs_gap, rel_gap * abs(fixed + bound + search.relaxed)))
+    taken[alike.items] = alike.shared(units.kind, np.where(search.chosen, units.size, 0.0))
+    return Filled(taken, bound + search.bound)
 
 
 @dataclass(frozen=True, eq=False)
 class _Units:
-    """Items as units that are taken or not, knapsack by knapsack, those first that earn most per weight."""
+    """What is taken or not, knapsack by knapsack, those first that earn most per weight."""
 
     knapsack: Indices
     weight: Floats
     gain: Floats
-    item: Indices
-    size: Floats  # how many of the item
+    kind: Indices  # of items
+    size: Floats  # how many of the kind
 
 
-def _units_of(knapsacks: Knapsacks, items: Indices, most: Floats, number: Indices) -> _Units:
-    """Of several of an item 1, 2, 4, ... and the rest: any number of them is a sum of these."""
-    item, size, left, whole = [], [], most[items], items
-    step = 1.0
-    while len(whole):
-        part = np.minimum(step, left)
-        item.append(whole)
-        size.append(part)
-        there = left > part
-        whole, left, step = whole[there], (left - part)[there], 2 * step
-    items, sizes = np.concatenate(item), np.concatenate(size)
-    own = number[knapsacks.knapsack[items]]
-    weight = knapsacks.weight[items]
-    with np.errstate(divide="ignore"):
-        order = np.lexsort((-knapsacks.gain[items] / weight, own))
-    items, sizes, own, weight = items[order], sizes[order], own[order], weight[order]
-    return _Units(own, weight * sizes, knapsacks.gain[items] * sizes, items, sizes)
+class _Alike:
+    """Items by knapsack and what they earn per weight; those of the same weight and gain are of one kind."""
+
+    def __init__(self, knapsacks: Knapsacks, items: Indices, most: Floats) -> None:
+        own, weight, gain = (given[items] for given in (knapsacks.knapsack, knapsacks.weight, knapsacks.gain))
+        with np.errstate(divide="ignore"):
+            order = np.lexsort((weight, -gain / weight, own))
+        self.items, self._most = items[order], most[order]
+        own, weight, gain = own[order], weight[order], gain[order]
+        new = (own[1:] != own[:-1]) | (weight[1:] != weight[:-1]) | (gain[1:] != gain[:-1])
+        self._first = np.flatnonzero(np.append(True, new))
+        self._kind = np.cumsum(np.append(False, new))
+        self._own, self._weight, self._gain = own[self._first], weight[self._first], gain[self._first]
+
+    def units(self, number: Indices) -> _Units:
+        """Of several of a kind 1, 2, 4, ... and the rest: any number of them is a sum of these."""
+        left, kind = np.add.reduceat(self._most, self._first), np.arange(len(self._first))
+        kinds, sizes, step = [], [], 1.0
+        while len(kind):
+            kinds.append(kind)
+            sizes.append(np.minimum(step, left))
+            more = left > step
+            kind, left, step = kind[more], left[more] - step, 2 * step
+        every, size = np.concatenate(kinds), np.concatenate(sizes)
+        order = np.argsort(every, kind="stable")
+        every, size = every[order], size[order]
+        return _Units(number[self._own[every]], self._weight[every] * size, self._gain[every] * size, every, size)
+
+    def shared(self, kind: Indices, taken: Floats) -> Floats:
+        """[items] of each, where so many are taken of some kinds: the first ones."""
+        before = np.cumsum(self._most) - self._most
+        before -= before[self._first][self._kind]
+        return np.asarray(np.clip(np.bincount(kind, taken)[self._kind] - before, 0.0, self._most))
+
+
+def _on_grid(units: _Units, limit: Floats) -> Floats:
+    """Limits where what is taken can reach them: sums of whole multiples of a weight are multiples of it."""
+    micro = np.rint(units.weight / MICRO)
+    on_grid = np.abs(units.weight - micro * MICRO) <= LIMIT_PRECISION * units.weight
+    first = np.searchsorted(units.knapsack, np.arange(len(limit)))
+    step = np.gcd.reduceat(micro.astype(np.int64), first) * MICRO
+    is_grid = np.logical_and.reduceat(on_grid, first) & (step > 0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        reached = np.floor(limit / step) * step
+    return np.where(is_grid, reached + LIMIT_PRECISION * np.maximum(1.0, np.abs(limit)), limit)
 
 
 class _Search:
