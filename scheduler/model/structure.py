@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import chain, repeat, starmap
 from typing import Any
 
 import numpy as np
@@ -201,7 +202,7 @@ class Structure:
             np.repeat(np.array(site, dtype=np.int64), count)[kept],
             np.repeat(np.array(asset, dtype=np.int64), count)[kept],
             _joined(parts.interval, np.int32)[kept],
-            tuple(name for name, rows_count in parts.row_names for _ in range(rows_count)),
+            tuple(chain.from_iterable(starmap(repeat, parts.row_names))),
         )
 
     def _matrix(self, columns: Entry, columns_count: int) -> csc_array:

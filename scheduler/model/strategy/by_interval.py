@@ -26,6 +26,8 @@ from scheduler.settings import SolveOptions
 
 SHARE_OF_GAP = 0.9
 """Of the gap, what the choice of machines may use: the rest is for rounding."""
+SHARE_OF_TIME = 0.8
+"""Of the time, what parts may take: the whole, if it must answer, needs some."""
 
 
 def by_interval(matrix: Matrix, options: SolveOptions, clock: Clock, on_incumbent: Incumbent | None) -> Result | None:
@@ -61,12 +63,13 @@ def _in_parts(
         every[columns] = apart.complete(x)
         return every
 
-    for own, rows in apart.parts:
+    limit = Clock(SHARE_OF_TIME * clock.left_seconds)
+    for number, (own, rows) in enumerate(apart.parts):
         part = replace(left.part(own, rows), constant=0.0 if several else left.constant)
         if several or on_incumbent is None:
-            result = plain(part, each, clock)
+            result = plain(part, each, Clock(limit.left_seconds / (len(apart.parts) - number)))
         else:
-            result = plain(part, options, clock, _completed(transfers, whole, own, on_incumbent))
+            result = plain(part, options, limit, _completed(transfers, whole, own, on_incumbent))
         if result.x is None or result.bound is None:
             return None
         x[own] = result.x

@@ -44,7 +44,8 @@ class Entries:
 
     def part(self, which: NDArray[np.bool_] | Indices) -> Entries:
         """Some of them."""
-        return Entries(self.row[which], self.column[which], self.factor[which])
+        at = np.flatnonzero(which) if which.dtype == np.bool_ else which  # once, not for each array
+        return Entries(self.row[at], self.column[at], self.factor[at])
 
     def sums_of_columns(self, columns_count: int) -> Floats:
         """[columns] all factors of each."""
