@@ -110,10 +110,11 @@ def make_schedule(problem: Problem, options: SolveOptions | None = None, progres
 
 def _audited(problem: Problem, plan: Plan, solve: Solve, options: SolveOptions, started: float) -> tuple[Plan, Solve]:
     """The plan with the checker's own money, and what is proven of it. Raises AuditError."""
-    plan = replace(plan, objective=sum(stream.total for stream in check.money(problem, plan)))
+    audit = check.Audit(problem, plan)
+    plan = replace(plan, objective=audit.objective)
     bound = sound_bound(solve.bound, plan.objective)
     solve = replace(solve, objective=plan.objective, bound=bound, wall_seconds=time.monotonic() - started)
-    report = check.audit(problem, plan, solve, options)
+    report = audit.report(plan.objective, solve, options)
     if report.violations:
         raise AuditError(report.violations)
     return plan, solve

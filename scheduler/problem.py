@@ -193,6 +193,8 @@ class Problem:
 
 def finite(path: str, values: Floats | float) -> Iterator[Violation]:
     """NaN and infinities, each value named."""
+    if isinstance(values, int | float) and math.isfinite(values):  # a single figure, and they are many
+        return
     for index in np.flatnonzero(~np.isfinite(np.atleast_1d(values))):
         where = path if np.ndim(values) == 0 else f"{path}.values[{index}]"
         yield Violation(where, "finite", f"must be a finite number, is {np.atleast_1d(values)[index]}")
@@ -200,6 +202,8 @@ def finite(path: str, values: Floats | float) -> Iterator[Violation]:
 
 def nonnegative(path: str, values: Floats | float) -> Iterator[Violation]:
     """Values that are not finite or below 0, each named."""
+    if isinstance(values, int | float) and 0 <= values < math.inf:
+        return
     yield from finite(path, values)
     for index in np.flatnonzero(np.atleast_1d(values) < 0):
         where = path if np.ndim(values) == 0 else f"{path}.values[{index}]"

@@ -1,5 +1,5 @@
 """The independent checker: re-checks plans by simulating them forward, and shares nothing with the model."""
 
-from scheduler.check.audit import audit, money
+from scheduler.check.audit import Audit, audit, money
 
-__all__ = ["audit", "money"]
+__all__ = ["Audit", "audit", "money"]

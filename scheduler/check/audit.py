@@ -31,17 +31,31 @@ def audit(problem: Problem, plan: Plan, solve: Solve | None = None, options: Sol
     It does not raise on a malformed plan. With ``solve``, its objective and bound are checked too;
     ``options`` say how small a proven gap must be (default: those of ``SolveOptions``).
     """
-    findings = Findings()
-    with np.errstate(all="ignore"):
-        view = read_plan(problem, plan, findings)
-        cash = _work_out(problem, view, findings)
-        objective = sum(stream.total for stream in cash)
-        _check_cash(findings, plan, cash, problem.horizon.count)
-        _check_money(findings, "plan.objective", "objective", plan.objective, objective)
-        if solve is not None:
-            _check_solve(findings, solve, options or SolveOptions(), objective)
-            _check_conflict(findings, solve, view)
-    return AuditReport(findings.violations, objective, cash)
+    return Audit(problem, plan).report(plan.objective, solve, options)
+
+
+class Audit:
+    """A plan that was read and simulated, once: its money is known before its objective and proof are judged."""
+
+    def __init__(self, problem: Problem, plan: Plan) -> None:
+        self._findings = Findings()
+        with np.errstate(all="ignore"):
+            self._view = read_plan(problem, plan, self._findings)
+            self._cash = _work_out(problem, self._view, self._findings)
+            self.objective = sum((stream.total for stream in self._cash), 0.0)
+            _check_cash(self._findings, plan, self._cash, problem.horizon.count)
+
+    def report(
+        self, stated: float | None, solve: Solve | None = None, options: SolveOptions | None = None
+    ) -> AuditReport:
+        """Everything that is wrong with the plan, with the objective that is stated for it, and with its proof."""
+        findings = self._findings.copy()
+        with np.errstate(all="ignore"):
+            _check_money(findings, "plan.objective", "objective", stated, self.objective)
+            if solve is not None:
+                _check_solve(findings, solve, options or SolveOptions(), self.objective)
+                _check_conflict(findings, solve, self._view)
+        return AuditReport(findings.violations, self.objective, self._cash)
 
 
 def money(problem: Problem, plan: Plan) -> tuple[CashStream, ...]:

@@ -48,6 +48,12 @@ class Findings:
         """All that was kept."""
         return tuple(self._found)
 
+    def copy(self) -> Findings:
+        """The same, to go on from."""
+        other = Findings()
+        other._found, other._count = self._found.copy(), self._count.copy()
+        return other
+
     def add(self, field: str, rule: str, message: str, amount: float = 0.0, of: str = "") -> None:
         """One violation; ``of`` is the object that it counts for, else the field."""
         key = (rule, of or field)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import chain, repeat, starmap
 from typing import Any
 
 import numpy as np
@@ -135,7 +136,7 @@ class Structure:
         self.declared.append(declared)
         self._variables_count += count
         for side, part in zip(sides, (self._parts.lower, self._parts.upper), strict=True):
-            part.append(np.broadcast_to(np.asarray(side, dtype=float), chosen.shape)[chosen])
+            part.append(_spread(side, chosen.shape)[chosen])
         along = np.arange(self.intervals) if chosen.shape[-1] == self.intervals > 1 else np.full(1, NONE)
         self._parts.interval.append(np.broadcast_to(along, chosen.shape)[chosen].astype(np.int32))
         return out
@@ -147,21 +148,25 @@ class Structure:
             return Rows(name, np.zeros(0, dtype=np.int64))
         variables, factors = _side_by_side(terms)
         count = len(variables)
-        least = np.broadcast_to(np.asarray(-np.inf if lower is None else lower, dtype=float), (count,))
-        most = np.broadcast_to(np.asarray(np.inf if upper is None else upper, dtype=float), (count,))
+        least, most = (
+            _spread(-np.inf if lower is None else lower, count),
+            _spread(np.inf if upper is None else upper, count),
+        )
         used = (variables != NONE) & (factors != 0)
-        kept = used.any(axis=1) & (np.isfinite(least) | np.isfinite(most))
+        named = used.any(axis=1)
+        kept = named & (np.isfinite(least) | np.isfinite(most))
+        kept_count = int(np.count_nonzero(kept))
         numbers = np.full(count, NONE, dtype=np.int64)
-        numbers[kept] = np.arange(self._rows_count, self._rows_count + int(kept.sum()))
-        self._rows_count += int(kept.sum())
+        numbers[kept] = np.arange(self._rows_count, self._rows_count + kept_count)
+        self._rows_count += kept_count
         rows = Rows(name, numbers)
-        demand_possible(rows, ~used.any(axis=1), lower, upper)
+        demand_possible(rows, ~named, lower, upper)
         used &= kept[:, None]
         parts = self._parts
-        parts.row_names.append((name, int(kept.sum())))
+        parts.row_names.append((name, kept_count))
         parts.row_lower.append(least[kept])
         parts.row_upper.append(most[kept])
-        parts.rows.append(np.broadcast_to(numbers[:, None], used.shape)[used].astype(np.int32))
+        parts.rows.append(numbers[np.nonzero(used)[0]].astype(np.int32))
         parts.variables.append(variables[used].astype(np.int32))
         parts.factors.append(factors[used])
         return rows
@@ -197,7 +202,7 @@ class Structure:
             np.repeat(np.array(site, dtype=np.int64), count)[kept],
             np.repeat(np.array(asset, dtype=np.int64), count)[kept],
             _joined(parts.interval, np.int32)[kept],
-            tuple(name for name, rows_count in parts.row_names for _ in range(rows_count)),
+            tuple(chain.from_iterable(starmap(repeat, parts.row_names))),
         )
 
     def _matrix(self, columns: Entry, columns_count: int) -> csc_array:
@@ -216,6 +221,14 @@ def demand_possible(rows: Rows, nothing: NDArray[np.bool_], lower: ArrayLike | N
     impossible = nothing & (too_high | too_low)
     if impossible.any():
         raise SolverError(f"row {int(np.argmax(impossible))} of {rows.name} has no variable and can never hold")
+
+
+def _spread(figures: ArrayLike, shape: int | tuple[int, ...]) -> Floats:
+    """The same figure, or figures, all over a shape."""
+    listed = np.asarray(figures, dtype=float)
+    if listed.ndim == 0:
+        return np.full(shape, listed)  # several times as fast as broadcasting, and it is asked often
+    return np.broadcast_to(listed, shape)
 
 
 def _side_by_side(terms: Sequence[Term]) -> tuple[Vars, Floats]:

@@ -9,7 +9,9 @@ from check_cases import COUNT, DOWN, UP, at, desk, desk_plan, edited, flat, hori
 from scheduler.assets.connection import Connection
 from scheduler.assets.machine import Cohort, Mode, ModeKind, Move
 from scheduler.assets.miner_group import MinerGroup, MinerGroupPlan
-from scheduler.check import audit, money
+from scheduler.check import Audit, audit, money
+from scheduler.check.findings import Findings
+from scheduler.check.reading import MOST_COUNT, Reader
 from scheduler.markets.block import Award, Bid, Block
 from scheduler.markets.energy import EnergyMarket
 from scheduler.markets.reserve import Activation, ReserveMarket
@@ -302,3 +304,25 @@ def test_streams_are_sorted_and_never_zero_throughout():
     assert [s.stream for s in cash] == [s.stream for s in money(PROBLEM, replace(PLAN, cash=()))]
     kinds = [s.stream.kind.value for s in cash]
     assert kinds.index("btc") < kinds.index("energy") < kinds.index("fees") < kinds.index("capacity")
+
+
+def test_an_audit_judges_what_is_stated_each_time_anew():
+    read = Audit(PROBLEM, PLAN)
+    assert [found.rule for found in read.report(read.objective + 1).violations] == ["objective"]
+    assert read.report(read.objective).violations == ()
+    assert read.report(None).violations[0].rule == "finite"
+    assert read.objective == audit(PROBLEM, PLAN).objective == pytest.approx(sum(s.total for s in money(PROBLEM, PLAN)))
+
+
+@pytest.mark.parametrize("value", [0, 7, MOST_COUNT, -1, MOST_COUNT + 1])
+@pytest.mark.parametrize("kind", [np.int64, np.int32, np.float64])
+def test_whole_arrays_are_read_like_lists(value, kind):
+    if kind is np.int32 and abs(value) > 2**31 - 1:
+        return
+    given = np.zeros((2, 3), dtype=kind)
+    given[1, 2] = value
+    as_array, as_list = Findings(), Findings()
+    rows = Reader(3, as_array).rows(["a[0]", "a[1]"], given)
+    assert (rows == Reader(3, as_list).rows(["a[0]", "a[1]"], given.tolist())).all()
+    assert as_array.violations == as_list.violations
+    assert bool(as_array.violations) == (value < 0 or value > MOST_COUNT)

@@ -24,6 +24,7 @@ from scheduler.model.compile import Matrix
 from scheduler.model.solve import Clock, Incumbent, Outcome, Result, Solver
 from scheduler.model.strategy.apart import Apart, side_by_side
 from scheduler.model.strategy.blocks import columns_beside, rows_of_markets
+from scheduler.model.strategy.by_interval import by_interval
 from scheduler.model.strategy.counts import with_counts
 from scheduler.model.strategy.lone import lone
 from scheduler.model.strategy.offers import Offers
@@ -66,7 +67,7 @@ SEARCHES_BY_BLOCKS = ((0.15, 1), (0.05, 1))
 def fast(matrix: Matrix, options: SolveOptions, clock: Clock, on_incumbent: Incumbent | None = None) -> Result:
     """The most money: offers first, machines rounded under them."""
     if not (matrix.integer & ~matrix.coarse).any():
-        return lone(matrix, options, clock, on_incumbent) or plain(matrix, options, clock, on_incumbent)
+        return _large_machines(matrix, options, clock, on_incumbent)
     formulated, matrix = matrix, with_counts(matrix)
     safe: Solution | None = None
     if on_incumbent is not None and len(matrix.offers) and len(matrix.money) > LARGE_COLUMNS_COUNT:
@@ -80,6 +81,21 @@ def fast(matrix: Matrix, options: SolveOptions, clock: Clock, on_incumbent: Incu
         return result
     found = None if result.x is None or result.objective is None else (result.x, result.objective)
     return _best_of(better(found, safe), np.inf if result.bound is None else result.bound, options)
+
+
+def _large_machines(matrix: Matrix, options: SolveOptions, clock: Clock, on_incumbent: Incumbent | None) -> Result:
+    """Nothing to round: by interval where moves say nothing, by the ways of single machines, else whole."""
+    found = by_interval(matrix, options, clock, on_incumbent)
+    if found is None or found.x is None or found.objective is None:
+        return lone(matrix, options, clock, on_incumbent) or plain(matrix, options, clock, on_incumbent)
+    if found.outcome is Outcome.OPTIMAL or clock.left_seconds <= 0:
+        return found
+    bound = np.inf if found.bound is None else found.bound
+    last = plain(matrix, options, clock, _bounded(on_incumbent, bound), found.x)
+    best = None if last.x is None or last.objective is None else (last.x, last.objective)
+    return _best_of(
+        better(best, (found.x, found.objective)), bound if last.bound is None else min(bound, last.bound), options
+    )
 
 
 def _with_offers(
