@@ -6,7 +6,9 @@ they are in the plan. What it is paid less that is what holding it costs.
 
 from __future__ import annotations
 
+import copy
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -16,6 +18,7 @@ from scheduler.errors import SolverError
 from scheduler.model.compile import Matrix
 from scheduler.model.ledger import Offer
 from scheduler.model.solve import Clock, Outcome, Solver
+from scheduler.model.strategy.apart import side_by_side
 from scheduler.model.strategy.counts import with_counts
 from scheduler.plan import Plan
 from scheduler.problem import Floats
@@ -43,20 +46,27 @@ def lowest_prices(matrix: Matrix, x: Floats, seconds: float) -> BidPrices:
     if seconds <= 0:
         return BidPrices(complete=False)
     clock = Clock(seconds)
-    found: dict[BlockKey, float] = {}
     try:
         prices = _Prices(matrix, x)
         with_all = prices.most_money(clock)
-        for key, block in blocks.items():
-            if with_all is None or clock.left_seconds <= 0:
-                return BidPrices(found, complete=False)
-            without = prices.most_money_without(block.columns, clock)
-            if without is None:
-                return BidPrices(found, complete=False)
-            found[key] = (block.paid - (with_all - without)) / block.expected_mw_h + 0.0  # never minus zero
+        if with_all is None:
+            return BidPrices(complete=False)
+        halves = (list(blocks)[0::2], list(blocks)[1::2])
+        asked = list(zip((prices, prices.twin()), halves, strict=True))
+        answers = side_by_side(
+            lambda each: each[0].without_each([blocks[key].columns for key in each[1]], clock), asked
+        )
     except SolverError:  # prices are good to have: no plan is lost for their sake
-        return BidPrices(found, complete=False)
-    return BidPrices(found)
+        return BidPrices(complete=False)
+    without: dict[BlockKey, float] = {}
+    for half, own in zip(halves, answers, strict=True):
+        without.update(zip(half, own, strict=False))  # fewer where the time was too short
+    found = {
+        key: (block.paid - (with_all - without[key])) / block.expected_mw_h + 0.0  # never minus zero
+        for key, block in blocks.items()
+        if key in without
+    }
+    return BidPrices(found, complete=len(found) == len(blocks))
 
 
 def with_lowest_prices(plan: Plan, prices: BidPrices) -> Plan:
@@ -114,16 +124,29 @@ class _Prices:
         self._x = np.rint(x)
         self._solver = Solver(with_counts(replace(matrix, lower=lower, upper=upper)), relaxed=True)
         self._solver.set_costs(matrix.money, matrix.constant, maximise=True)
+        if matrix.ledger.day.relaxed_basis is not None:
+            self._solver.begin_from(matrix.ledger.day.relaxed_basis)
 
     def most_money(self, clock: Clock) -> float | None:
         """None where the time is too short."""
         result = self._solver.solve(rel_gap=0.0, abs_gap=0.0, seconds=clock.left_seconds)
         return result.objective if result.outcome is Outcome.OPTIMAL else None
 
-    def most_money_without(self, columns: NDArray[np.int64], clock: Clock) -> float | None:
-        """The same without some offers."""
-        nothing, offered = np.zeros(len(columns)), self._x[columns]
-        self._solver.set_bounds(columns, nothing, nothing)
-        money = self.most_money(clock)
-        self._solver.set_bounds(columns, offered, offered)
-        return money
+    def twin(self) -> _Prices:
+        """The same once more, to be asked beside this one."""
+        other = copy.copy(self)
+        other._solver = self._solver.twin()
+        return other
+
+    def without_each(self, offers: Sequence[NDArray[np.int64]], clock: Clock) -> list[float]:
+        """The same without some offers at a time; ends where the time does."""
+        found = []
+        for columns in offers:
+            nothing, offered = np.zeros(len(columns)), self._x[columns]
+            self._solver.set_bounds(columns, nothing, nothing)
+            money = self.most_money(clock) if clock.left_seconds > 0 else None
+            self._solver.set_bounds(columns, offered, offered)
+            if money is None:
+                break
+            found.append(money)
+        return found

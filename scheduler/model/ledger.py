@@ -13,6 +13,7 @@ import copy
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -72,6 +73,7 @@ class Day:
     bounds: list[tuple[Vars, ArrayLike | None, ArrayLike | None]] = field(default_factory=list)
     sides: list[tuple[Rows, ArrayLike | None, ArrayLike | None]] = field(default_factory=list)
     factors: list[tuple[Rows, Vars, ArrayLike]] = field(default_factory=list)
+    relaxed_basis: Any = None  # where a strategy's relaxation with counts ended, for others of the same shape
 
 
 @dataclass

@@ -37,6 +37,8 @@ SUB_SEARCHES = (
 THREADS = 2
 """One value for the life of a process: HiGHS fixes it at its first solve, and answers another with status "Not Set"."""
 
+Basis = highspy.HighsBasis
+
 Incumbent = Callable[[Floats, float, float | None], bool | None]
 """Called with a better solution, its money and the bound, None while it is infinite.
 
@@ -172,6 +174,17 @@ class Solver:
         self._demand(
             self._highs.addRows(len(lower), lower, upper, 0, starts, nothing.astype(np.int32), nothing), "adding rows"
         )
+
+    def basis(self) -> Basis:
+        """Where the simplex method ended: for a problem of the same shape to begin there."""
+        ended, kept = self._highs.getBasis(), highspy.HighsBasis()
+        kept.col_status, kept.row_status, kept.valid = ended.col_status, ended.row_status, ended.valid
+        return kept
+
+    def begin_from(self, basis: Basis) -> None:
+        """The dual simplex method begins there, without presolve."""
+        self._demand(self._highs.setBasis(basis), "a basis to begin from")
+        self.go_on_from_basis(primal=False)
 
     def go_on_from_basis(self, *, primal: bool) -> None:
         """From now on the simplex method from the last basis: primal after new columns and costs, else dual."""

@@ -174,6 +174,7 @@ def _by_tree(
     first = relaxed.solve(rel_gap=0.0, abs_gap=0.0, seconds=clock.left_seconds)
     if first.x is None or first.objective is None:
         return first, ()
+    matrix.ledger.day.relaxed_basis = relaxed.basis()
     tightening = tightening_of(formulated, Clock(SHARE_FOR_ROWS * clock.left_seconds))
     rows = [] if tightening is None else tightening.add_violated(relaxed, clock)
     gap = max(abs_gap, rel_gap * abs(first.objective))

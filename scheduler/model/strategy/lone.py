@@ -79,6 +79,7 @@ class Ways:
         relaxed = Solver(counted, relaxed=True)
         relaxed.set_costs(matrix.money, matrix.constant, maximise=True)
         money = _solved(relaxed, clock)
+        matrix.ledger.day.relaxed_basis = relaxed.basis()
         self.allowed = max(options.abs_gap, options.rel_gap * abs(money))
         self.rows: list[Row] = []
         covers = Covers(matrix)
