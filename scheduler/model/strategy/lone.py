@@ -2,9 +2,9 @@
 
 The relaxation with rows that whole machines keep (`covers.py`) has prices for all that machines share. At these prices
 each machine is on its own, and a longest path says what it earns at most where it is in a mode in an interval
-(`Lone.through`). The least that this is below its best is what any plan with it loses against the bound of all. So a
-search among the ways that lose little finds a plan, and none of the others can be better than the bound less what they
-lose: if the search is wide enough for the plan that it found, the plan is proven, and the rest was never looked at.
+(`LoneMachine.through`). The least that this is below its best is what any plan with it loses against the bound of all.
+So a search among the ways that lose little finds a plan, and none of the others can be better than the bound less what
+they lose: if the search is wide enough for the plan that it found, that is proven, and the rest was never looked at.
 (Fixing by Lagrangian reduced costs; of a relaxation they are degenerate and say little, of whole paths they say much.)
 """
 
@@ -40,6 +40,8 @@ SHARE_OF_TIME = 0.35
 """Of the time that is left, what a search may take that is not the last."""
 WIDER = 1.5
 """How much wider a search is at least than the one before."""
+WIDER_WITHOUT_PLAN = 30.0
+"""The same as long as nothing fits."""
 
 
 def lone(matrix: Matrix, options: SolveOptions, clock: Clock, on_incumbent: Incumbent | None = None) -> Result | None:
@@ -60,7 +62,7 @@ def lone(matrix: Matrix, options: SolveOptions, clock: Clock, on_incumbent: Incu
         inside = -np.inf if found.outcome is Outcome.INFEASIBLE else np.inf if found.bound is None else found.bound
         bound = min(bound, max(inside, -np.inf if is_all else ways.bound - width))
         if best is None:
-            width *= WIDER
+            width *= WIDER_WITHOUT_PLAN
         elif proven(best[1], bound, options):
             return Result(Outcome.OPTIMAL, *best, bound)
         else:
