@@ -78,21 +78,15 @@ class Solver:
     def __init__(self, matrix: Matrix, *, relaxed: bool = False, seed: int = 0) -> None:
         self._columns = matrix.matrix.shape[1]
         self._begin(seed)
-        lp = highspy.HighsLp()
-        lp.num_col_, lp.num_row_ = self._columns, matrix.matrix.shape[0]
-        lp.col_cost_ = np.zeros(self._columns)
-        lp.col_lower_, lp.col_upper_ = matrix.lower, matrix.upper
-        lp.row_lower_, lp.row_upper_ = matrix.row_lower, matrix.row_upper
-        lp.a_matrix_.format_ = highspy.MatrixFormat.kColwise
-        lp.a_matrix_.start_ = matrix.matrix.indptr
-        lp.a_matrix_.index_ = matrix.matrix.indices
-        lp.a_matrix_.value_ = matrix.matrix.data
-        if not relaxed and matrix.integer.any():
-            lp.integrality_ = [
-                highspy.HighsVarType.kInteger if whole else highspy.HighsVarType.kContinuous
-                for whole in matrix.integer.tolist()
-            ]
-        self._demand(self._highs.passModel(lp), "passing the model")
+        rows = matrix.matrix
+        whole = np.zeros(self._columns, dtype=np.int32) if relaxed else matrix.integer.astype(np.int32)
+        kinds = (highspy.MatrixFormat.kColwise.value, highspy.ObjSense.kMinimize.value)
+        costs, bounds = np.zeros(self._columns), (matrix.lower, matrix.upper, matrix.row_lower, matrix.row_upper)
+        entries = (rows.indptr, rows.indices, rows.data)
+        passed = self._highs.passModel(  # arrays, not an object of HiGHS, that takes them number by number
+            self._columns, rows.shape[0], rows.nnz, *kinds, 0.0, costs, *bounds, *entries, whole
+        )
+        self._demand(passed, "passing the model")
 
     def _begin(self, seed: int) -> None:
         self._highs = _QuietHighs()  # type: ignore[no-untyped-call]
