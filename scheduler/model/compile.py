@@ -66,6 +66,12 @@ class Matrix:
             row_upper=np.append(self.row_upper, mw_h),
         )
 
+    def limited(self, columns: NDArray[np.int64], least: Floats, most: Floats) -> Matrix:
+        """The same with other bounds of some columns."""
+        lower, upper = self.lower.copy(), self.upper.copy()
+        lower[columns], upper[columns] = least, most
+        return replace(self, lower=lower, upper=upper)
+
     def part(self, columns: NDArray[np.int64], rows: NDArray[np.int64] | None = None) -> Matrix:
         """The same with all other columns at zero and without all other rows; numbered anew, so of no ledger.
 

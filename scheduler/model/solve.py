@@ -37,6 +37,9 @@ SUB_SEARCHES = (
 THREADS = 2
 """One value for the life of a process: HiGHS fixes it at its first solve, and answers another with status "Not Set"."""
 
+Basis = highspy.HighsBasis
+"""Which columns and rows are at which of their bounds: a byte for each."""
+
 Incumbent = Callable[[Floats, float, float | None], bool | None]
 """Called with a better solution, its money and the bound, None while it is infinite.
 
@@ -112,7 +115,7 @@ class Solver:
         other._columns = self._columns
         other._begin(0)
         other._demand(other._highs.passModel(self._highs.getLp()), "passing the model")
-        other._demand(other._highs.setBasis(self._highs.getBasis()), "a basis to go on from")
+        other.go_on_from(self.basis())
         return other
 
     def set_costs(self, costs: Floats, offset: float = 0.0, *, maximise: bool) -> None:
@@ -171,6 +174,14 @@ class Solver:
         """From now on the simplex method from the last basis: primal after new columns and costs, else dual."""
         self._set("simplex_strategy", PRIMAL_SIMPLEX if primal else DUAL_SIMPLEX)
         self._set("presolve", "off")
+
+    def basis(self) -> Basis:
+        """Where the simplex method ended."""
+        return self._highs.getBasis()
+
+    def go_on_from(self, basis: Basis) -> None:
+        """Begins with the basis of a problem that is built alike."""
+        self._demand(self._highs.setBasis(basis), "a basis to go on from")
 
     def search_the_tree_only(self) -> None:
         """From now on no searches within the search: where few integers matter, they took two thirds of the time."""

@@ -3,6 +3,10 @@
 An asset's columns meet those of others only in rows that are shared: its site's balance and limits, what is held for a
 market. For given prices of the shared rows each asset is a small problem of its own, warm from one set of prices to the
 next (Dantzig and Wolfe 1960).
+
+What is kept of a block is its last basis, a byte for each row and column: a solver takes a kilobyte, and of a large
+fleet all of them gigabytes, while making one anew takes a millisecond. A block that has no basis yet begins with that
+of another one that is built alike, which is nearly right: it takes a tenth of the time of one that has none.
 """
 
 from __future__ import annotations
@@ -15,7 +19,7 @@ from scipy.sparse import coo_array, csc_array, csr_array
 
 from scheduler.errors import SolverError
 from scheduler.model.compile import Matrix
-from scheduler.model.solve import Clock, Outcome, Solver
+from scheduler.model.solve import Basis, Clock, Outcome, Solver
 from scheduler.model.strategy.apart import Indices, side_by_side
 from scheduler.problem import Floats
 
@@ -23,13 +27,13 @@ NOTHING = 1e-9
 """Values and prices below are taken for zero."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Block:
-    """Columns of one asset, rows that name no others, and the problem that they are."""
+    """Columns of one asset, rows that name no others, and where its simplex method ended last."""
 
     columns: Indices
     rows: Indices
-    solver: Solver
+    basis: Basis | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,17 +69,15 @@ class Blocks:
         columns_of = _grouped(matrix.asset)
         rows_of = _grouped(self.owner_of_row)
         empty = np.zeros(0, dtype=np.int64)
-        self._blocks = [self._block(columns, rows_of.get(a, empty)) for a, columns in columns_of.items()]
-
-    def _block(self, columns: Indices, rows: Indices) -> Block:
-        return Block(columns, rows, Solver(self._matrix.part(columns, rows), relaxed=True))
+        self._blocks = [Block(columns, rows_of.get(a, empty)) for a, columns in columns_of.items()]
+        first_of = {(len(block.columns), len(block.rows)): block for block in reversed(self._blocks)}
+        self._first = list(first_of.values())  # of each kind
+        self._others = [block for block in self._blocks if block not in self._first]
+        self._like = [first_of[len(block.columns), len(block.rows)] for block in self._others]
 
     def limit(self, columns: Indices, lower: Floats, upper: Floats) -> None:
         """Bounds of some columns, from now on."""
-        for block in self._blocks:
-            here, own, given = np.intersect1d(block.columns, columns, return_indices=True)
-            if len(here):
-                block.solver.set_bounds(own, lower[given], upper[given])
+        self._matrix = self._matrix.limited(columns, lower, upper)
 
     def answer(self, duals: Floats, clock: Clock) -> Priced:
         """The best of every block at the prices ``duals`` [rows] of the shared rows; others are not read."""
@@ -86,14 +88,22 @@ class Blocks:
         used = np.zeros(len(costs), dtype=bool)
 
         def answer(block: Block) -> None:
-            block.solver.set_costs(costs[block.columns], maximise=True)
-            result = block.solver.solve(rel_gap=0.0, abs_gap=0.0, seconds=clock.left_seconds)
+            part = self._matrix.part(block.columns, block.rows)
+            solver = Solver(part, relaxed=True)
+            solver.set_costs(costs[block.columns], maximise=True)
+            if block.basis is not None:
+                solver.go_on_from(block.basis)
+            result = solver.solve(rel_gap=0.0, abs_gap=0.0, seconds=clock.left_seconds)
             if result.outcome is not Outcome.OPTIMAL:
                 raise SolverError("a block of the relaxation was not solved")
-            used[block.columns[np.abs(block.solver.point()[0]) > NOTHING]] = True
-            answered[block.rows] = block.solver.duals()
+            used[block.columns[np.abs(solver.point()[0]) > NOTHING]] = True
+            answered[block.rows] = solver.duals()
+            block.basis = solver.basis()
 
-        side_by_side(answer, self._blocks)
+        side_by_side(answer, self._first)
+        for block, like in zip(self._others, self._like, strict=True):
+            block.basis = block.basis or like.basis
+        side_by_side(answer, self._others)
         return Priced(answered, used)
 
 

@@ -100,9 +100,7 @@ class Relaxation:
 
     def limit(self, columns: Indices, lower: Floats, upper: Floats) -> None:
         """From now on the same with other bounds of some columns."""
-        every_lower, every_upper = self.matrix.lower.copy(), self.matrix.upper.copy()
-        every_lower[columns], every_upper[columns] = lower, upper
-        self.matrix = replace(self.matrix, lower=every_lower, upper=every_upper)
+        self.matrix = self.matrix.limited(columns, lower, upper)
         self._blocks.limit(columns, lower, upper)
         self._weak_duality.limit(columns, lower, upper)
         self._master.limit(columns, lower, upper)
@@ -203,12 +201,10 @@ class _Master:
 
     def limit(self, columns: Indices, lower: Floats, upper: Floats) -> None:
         """Bounds of some columns, of those too that are not there yet."""
-        low, high = self._matrix.lower.copy(), self._matrix.upper.copy()
-        low[columns], high[columns] = lower, upper
-        self._matrix = replace(self._matrix, lower=low, upper=high)
+        self._matrix = self._matrix.limited(columns, lower, upper)
         here = np.flatnonzero(np.isin(self._columns, columns))
         at = self._columns[here]
-        self._solver.set_bounds(here + 2 * len(self._boxed), low[at], high[at])
+        self._solver.set_bounds(here + 2 * len(self._boxed), self._matrix.lower[at], self._matrix.upper[at])
         self._is_limited = True
 
     def solve(self, clock: Clock) -> tuple[Floats, float, float]:
