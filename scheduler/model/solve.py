@@ -230,6 +230,8 @@ class Solver:
         status = self._highs.run()
         if self._highs.getModelStatus() == highspy.HighsModelStatus.kUnknown:
             self._demand(self._highs.clearSolver(), "beginning anew")  # a basis from before led it nowhere
+            self._set("simplex_strategy", DUAL_SIMPLEX)  # from nothing the primal one, without presolve, takes minutes
+            self._set("presolve", "choose")
             status = self._highs.run()
         if news is not None:
             self._highs.cbMipImprovingSolution.unsubscribe(news.improved)
