@@ -5,11 +5,16 @@ from pathlib import Path
 import pytest
 
 from scheduler.model import bid_prices
+from scheduler.model.build import build
+from scheduler.model.compile import compile_matrix
+from scheduler.model.solve import Clock
+from scheduler.model.strategy.fast import fast
 from scheduler.plan import StopReason
 from scheduler.planner import make_schedule
-from scheduler.settings import Strategy
+from scheduler.settings import SolveOptions, Strategy
 from scheduler.wire.json import schedule_request_from_json
 from scheduler.wire.request import schedule_request_from_pb
+from tools.fixtures.scale import lumpy_request
 
 TOY = Path(__file__).resolve().parents[2] / "fixtures" / "toy" / "capacity-or-margin" / "request.json"
 UP, DOWN = "afrr-up", "afrr-down"
@@ -46,6 +51,20 @@ def test_it_is_what_holding_costs():
         (UP, "01"): pytest.approx(70 + 20 - 80.8081, abs=1e-3),  # runs at a loss
         (DOWN, "02"): pytest.approx(0.0, abs=1e-6),  # rests anyway
     }
+
+
+def test_where_the_search_ended_does_not_matter():
+    """Begun there or anew, and two at a time: the same prices."""
+    problem = schedule_request_from_pb(lumpy_request(6, 1))[1]
+    matrix = compile_matrix(build(problem).ledger).without_shortfall()
+    x = fast(matrix, SolveOptions(), Clock(60)).x
+    assert x is not None and matrix.ledger.day.relaxed_basis is not None
+    begun_there = bid_prices.lowest_prices(matrix, x, 60.0)
+    matrix.ledger.day.relaxed_basis = None
+    anew = bid_prices.lowest_prices(matrix, x, 60.0)
+    assert begun_there.complete and len(begun_there.per_mw_h) > 2
+    assert begun_there.per_mw_h == pytest.approx(anew.per_mw_h, abs=1e-6)
+    assert list(begun_there.per_mw_h) == list(anew.per_mw_h)
 
 
 @pytest.mark.parametrize("strategy", Strategy)
