@@ -37,7 +37,7 @@ FIRST_WIDTH = 0.9
 SPARE = 0.95
 """Of the gap, what is counted on where a search is made as wide as its plan needs."""
 SHARE_OF_TIME = 0.35
-"""Of the time that is left, what a search may take that is not the last."""
+"""Of the time that is left, what a search may take as long as there is no plan."""
 WIDER = 1.5
 """How much wider a search is at least than the one before."""
 WIDER_WITHOUT_PLAN = 30.0
@@ -56,7 +56,7 @@ def lone(matrix: Matrix, options: SolveOptions, clock: Clock, on_incumbent: Incu
     bound, width, is_all = ways.bound, FIRST_WIDTH * ways.allowed, False
     while not is_all and clock.left_seconds > 0:
         is_all = width >= ways.most_loss
-        time = clock if is_all else Clock(SHARE_OF_TIME * clock.left_seconds)
+        time = Clock(SHARE_OF_TIME * clock.left_seconds) if best is None else clock  # wide enough for a plan: the last
         found = _search(ways, width, best, options, time, on_incumbent)
         best = better(best, None if found.x is None else with_whole_counts(matrix, found.x))
         inside = -np.inf if found.outcome is Outcome.INFEASIBLE else np.inf if found.bound is None else found.bound
