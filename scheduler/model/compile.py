@@ -75,7 +75,7 @@ class Matrix:
     def part(self, columns: NDArray[np.int64], rows: NDArray[np.int64] | None = None) -> Matrix:
         """The same with all other columns at zero and without all other rows; numbered anew, so of no ledger.
 
-        Both come in the order given. Nothing as long as the whole is made: of a large fleet there are many parts.
+        Both are given in ascending order. Nothing as long as the whole is made: of a large fleet there are many parts.
         """
         matrix = csc_array(self.matrix[:, columns])
         if rows is not None:
@@ -188,22 +188,19 @@ def _with_factors(skeleton: Skeleton, day: Day) -> csc_array:
 
 
 def _with_rows(matrix: csc_array, rows: NDArray[np.int64]) -> csc_array:
-    """Some rows of a matrix, in the order given."""
+    """Only some rows of a matrix, in ascending order."""
     at = _positions(matrix.indices, rows)
     kept = at >= 0
     starts = np.append(0, np.cumsum(kept))[matrix.indptr]
     entries = (matrix.data[kept], at[kept].astype(np.int32), starts.astype(np.int32))
-    part = csc_array(entries, shape=(len(rows), matrix.shape[1]))
-    part.sort_indices()
-    return part
+    return csc_array(entries, shape=(len(rows), matrix.shape[1]))
 
 
 def _positions(of: NDArray[Any], among: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Where some numbers stand among others; -1 for those that do not."""
+    """Where some numbers stand among others in ascending order; -1 for those that do not."""
     if not len(among):
         return np.full(len(of), -1, dtype=np.int64)
-    order = np.argsort(among, kind="stable")
-    at = order[np.minimum(np.searchsorted(among[order], of), len(among) - 1)]
+    at = np.minimum(np.searchsorted(among, of), len(among) - 1)
     return np.where(among[at] == of, at, -1)
 
 
