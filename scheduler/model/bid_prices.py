@@ -125,7 +125,7 @@ class _Prices:
         self._solver = Solver(with_counts(replace(matrix, lower=lower, upper=upper)), relaxed=True)
         self._solver.set_costs(matrix.money, matrix.constant, maximise=True)
         if matrix.ledger.day.relaxed_basis is not None:
-            self._solver.go_on_from(matrix.ledger.day.relaxed_basis)
+            self._solver.begin_from(matrix.ledger.day.relaxed_basis)
 
     def most_money(self, clock: Clock) -> float | None:
         """None where the time is too short."""

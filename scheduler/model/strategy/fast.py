@@ -23,11 +23,11 @@ from scheduler.errors import SolverError
 from scheduler.model.compile import Matrix
 from scheduler.model.solve import Clock, Incumbent, Outcome, Result, Solver
 from scheduler.model.strategy.apart import Apart, side_by_side
-from scheduler.model.strategy.blocks import columns_beside, rows_naming, rows_of_markets
+from scheduler.model.strategy.blocks import columns_beside, rows_of_markets
 from scheduler.model.strategy.by_interval import by_interval
 from scheduler.model.strategy.counts import with_counts
 from scheduler.model.strategy.lone import lone
-from scheduler.model.strategy.offers import LARGEST_COLUMNS_COUNT, Offers
+from scheduler.model.strategy.offers import Offers
 from scheduler.model.strategy.plain import plain
 from scheduler.model.strategy.relaxation import Relaxation
 from scheduler.model.strategy.rounding import ROUNDINGS, Rounding, best_rounding
@@ -106,7 +106,7 @@ def _with_offers(
     if len(matrix.money) > BLOCKS_COLUMNS_COUNT:
         with suppress(SolverError):  # too hard to take apart, or no time: the way below has an answer for both
             known = _by_blocks(matrix, options, clock, on_incumbent)
-    if _is_last(known, matrix, clock):
+    if known.outcome is Outcome.OPTIMAL:
         return known
     relaxed, rows = _offers_whole(matrix, formulated, options, Clock(SHARE_OF_TIME * clock.left_seconds), known.x)
     if relaxed.outcome is Outcome.INFEASIBLE:
@@ -230,20 +230,9 @@ def _among_used(
     told = None
     if on_incumbent is not None:
         told = lambda x, money, bound: on_incumbent(among(columns, x, count), money, bound)  # noqa: E731
-    part = matrix.part(columns, np.flatnonzero(rows_naming(matrix, relaxation.used)))
-    rounding = Rounding(part, offers.x[columns], options.seed)
+    rounding = Rounding(matrix.part(columns), offers.x[columns], options.seed)
     best = best_rounding(rounding, tries, offers.bound, options, clock, told)
     return None if best is None else (among(columns, best[0], count), best[1])
-
-
-def _is_last(known: Result, matrix: Matrix, clock: Clock) -> bool:
-    """Whether all columns at once are not worth asking: it is proven, or too large and there is a plan or no time.
-
-    Of 760,000 columns HiGHS did not solve the relaxation in 600 s, and of ten times as many it fills the memory.
-    """
-    if known.outcome is Outcome.OPTIMAL:
-        return True
-    return len(matrix.money) > LARGEST_COLUMNS_COUNT and (known.x is not None or clock.left_seconds <= 0)
 
 
 def _without_offers(matrix: Matrix, options: SolveOptions, clock: Clock) -> Solution | None:

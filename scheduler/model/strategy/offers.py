@@ -20,8 +20,7 @@ PRECISION = 2e-5
 """Of the money of offers that are decided."""
 PROPOSALS = ((6, True), (3, False), (2, False), (3, True), (2, True))
 """How many windows, and whether with all their columns."""
-PROPOSALS_OF_LARGEST = ((0, False), (6, False), (3, False), (6, True), (2, False))
-"""No windows: the relaxation to the nearest whole numbers, for a step is small against all that is offered."""
+PROPOSALS_OF_LARGEST = ((6, False), (3, False), (6, True), (2, False))
 LARGEST_COLUMNS_COUNT = 300_000
 """Beyond this many, windows with all their columns take longer than they are worth."""
 SHARE_OF_WINDOWS = 0.2
@@ -60,37 +59,26 @@ class Offers:
         if not self._proposals:
             return False
         count, with_all = self._proposals.pop(0)
-        if count:
-            proposed = self._by_windows(count, with_all, SHARE_OF_WINDOWS * abs_gap)
-        else:
-            proposed = np.rint(self._relaxation.x[self.columns])
-        if proposed is None:
-            return True
-        lower, upper = self._matrix.lower[self.columns], self._matrix.upper[self.columns]
-        proposed = np.clip(proposed, lower, upper)
-        least = self.bound - HOPELESS * abs_gap
-        if not self._take(proposed, least):  # too much, for windows do not see each other: what of it there is
-            self._relaxation.limit(self.columns, lower, proposed)
-            self._relaxation.solve(PRECISION)
-            proposed = np.floor(self._relaxation.x[self.columns] + NEARLY_WHOLE)
-            self._take(proposed, -np.inf)
-        if self.bound - self.money > SHARE_WITHOUT_STEPS * abs_gap:
-            self._take(self._better_steps(proposed), least)
-        return True
-
-    def _by_windows(self, count: int, with_all: bool, abs_gap: float) -> Floats | None:
-        """Values that so many windows propose; None where they had no time for any."""
         used = np.arange(len(self._matrix.money)) if with_all else np.flatnonzero(self._relaxation.used)
         starts = even(self._starts, self._matrix.ledger.intervals, count)
         windows = Windows(self._matrix if with_all else self._matrix.part(used), starts, self._prices)
-        said = windows.solve(abs_gap, self._clock, self._seed)
+        said = windows.solve(SHARE_OF_WINDOWS * abs_gap, self._clock, self._seed)
         if with_all:
             self.bound = min(self.bound, said.bound)
-        if said.x is None:
-            return None
-        self._relaxation.used[used[said.x != 0]] = True
-        proposed: Floats = np.rint(said.x[self._matrix.coarse[used]])
-        return proposed
+        if said.x is not None:
+            self._relaxation.used[used[said.x != 0]] = True
+            proposed = np.rint(said.x[self._matrix.coarse[used]])
+            lower, upper = self._matrix.lower[self.columns], self._matrix.upper[self.columns]
+            proposed = np.clip(proposed, lower, upper)
+            least = self.bound - HOPELESS * abs_gap
+            if not self._take(proposed, least):  # too much, for windows do not see each other: what of it there is
+                self._relaxation.limit(self.columns, lower, proposed)
+                self._relaxation.solve(PRECISION)
+                proposed = np.floor(self._relaxation.x[self.columns] + NEARLY_WHOLE)
+                self._take(proposed, -np.inf)
+            if self.bound - self.money > SHARE_WITHOUT_STEPS * abs_gap:
+                self._take(self._better_steps(proposed), least)
+        return True
 
     def _take(self, values: Floats, least: float) -> bool:
         """What values of the whole columns earn, all columns considered; false if that is not more than ``least``."""

@@ -23,7 +23,7 @@ from scheduler.errors import SolverError
 from scheduler.model.compile import Matrix
 from scheduler.model.solve import Clock, Outcome, Solver
 from scheduler.model.strategy.apart import Apart, Indices, side_by_side
-from scheduler.model.strategy.blocks import NOTHING, Blocks, Bound, columns_beside, rows_naming
+from scheduler.model.strategy.blocks import NOTHING, Blocks, Bound, columns_beside
 from scheduler.problem import Floats
 
 FIRST_BOX, FIRST_BOX_OF_SAMPLE = 2.0, 0.15
@@ -63,8 +63,6 @@ class Relaxation:
     def _first_prices(self) -> Floats:
         """[rows] of the problem that offers nothing; of what markets ask for, of a sample or of the offers."""
         matrix, boxed = self.matrix, self._boxed
-        sampled = _prices_of_sample(matrix, boxed, self._clock)  # before anything else takes memory
-        self._box_share = FIRST_BOX if sampled is None else FIRST_BOX_OF_SAMPLE
         rows, columns = np.setdiff1d(np.arange(matrix.matrix.shape[0]), boxed), columns_beside(matrix, boxed)
         bare = matrix.part(columns, rows)
         prices = np.zeros(matrix.matrix.shape[0])
@@ -79,7 +77,9 @@ class Relaxation:
             prices[rows[part[1]]] = solver.duals()
 
         side_by_side(solve, Apart(bare).parts)
+        sampled = _prices_of_sample(matrix, boxed, self._clock)
         prices[boxed] = _prices_of_offers(matrix, boxed) if sampled is None else sampled
+        self._box_share = FIRST_BOX if sampled is None else FIRST_BOX_OF_SAMPLE
         return prices
 
     def _first_box(self) -> float:
@@ -100,7 +100,9 @@ class Relaxation:
 
     def limit(self, columns: Indices, lower: Floats, upper: Floats) -> None:
         """From now on the same with other bounds of some columns."""
-        self.matrix = self.matrix.limited(columns, lower, upper)
+        every_lower, every_upper = self.matrix.lower.copy(), self.matrix.upper.copy()
+        every_lower[columns], every_upper[columns] = lower, upper
+        self.matrix = replace(self.matrix, lower=every_lower, upper=every_upper)
         self._blocks.limit(columns, lower, upper)
         self._weak_duality.limit(columns, lower, upper)
         self._master.limit(columns, lower, upper)
@@ -201,10 +203,12 @@ class _Master:
 
     def limit(self, columns: Indices, lower: Floats, upper: Floats) -> None:
         """Bounds of some columns, of those too that are not there yet."""
-        self._matrix = self._matrix.limited(columns, lower, upper)
+        low, high = self._matrix.lower.copy(), self._matrix.upper.copy()
+        low[columns], high[columns] = lower, upper
+        self._matrix = replace(self._matrix, lower=low, upper=high)
         here = np.flatnonzero(np.isin(self._columns, columns))
         at = self._columns[here]
-        self._solver.set_bounds(here + 2 * len(self._boxed), self._matrix.lower[at], self._matrix.upper[at])
+        self._solver.set_bounds(here + 2 * len(self._boxed), low[at], high[at])
         self._is_limited = True
 
     def solve(self, clock: Clock) -> tuple[Floats, float, float]:
@@ -245,10 +249,11 @@ def _prices_of_sample(matrix: Matrix, boxed: Indices, clock: Clock) -> Floats | 
     chosen = sites[:: max(SITES_PER_SAMPLED, 1)]
     share = len(chosen) / len(sites)
     columns = np.flatnonzero(np.isin(matrix.site, chosen) | (matrix.site < 0))
-    rows = np.unique(matrix.matrix[:, columns].indices).astype(np.int64)
+    entries = csc_array(matrix.matrix[:, columns])
+    rows = np.unique(entries.indices)
     sample = matrix.part(columns, rows)
     of_all = sample.site < 0
-    rows_of_all = rows_naming(sample, of_all)
+    rows_of_all = abs(sample.matrix) @ of_all.astype(float) > 0
     scaled: NDArray[np.float64] = np.where(of_all, share, 1.0)
     sides = np.where(rows_of_all, share, 1.0)
     sample = replace(
