@@ -24,7 +24,7 @@ from scipy.sparse import csr_array
 from scheduler.model.compile import Matrix
 from scheduler.model.strategy.apart import Indices
 from scheduler.model.strategy.rounding import mw_per_machine
-from scheduler.model.strategy.tightening import Row, asked_of, steps_mw
+from scheduler.model.strategy.tightening import Row, asked_of, entries_of, steps_mw
 from scheduler.problem import Floats
 
 Chosen = NDArray[np.bool_]
@@ -125,13 +125,13 @@ def _held(matrix: Matrix) -> Iterator[Held]:
     for product in asked_of(matrix):
         steps = steps_mw(product.offered)
         for t in np.flatnonzero(steps > 0).tolist():
-            offers, offered_mw = _entries(product.offered, t)
-            columns, factors = _entries(product.held, t)
+            offers, offered_mw = entries_of(product.offered, t)
+            columns, factors = entries_of(product.held, t)
             machines = machines_of[columns]
             loose = (machines < 0) | (factors != 1.0)
             counts = np.unique(machines[~loose])
             counts = counts[matrix.upper[counts] > 0]
-            others, others_mw = _entries(product.loose, t)
+            others, others_mw = entries_of(product.loose, t)
             if np.isfinite(matrix.upper[counts]).all() and (matrix.lower[counts] >= 0).all():
                 yield Held(
                     t,
@@ -145,11 +145,6 @@ def _held(matrix: Matrix) -> Iterator[Held]:
                     np.append(columns[loose], others),
                     np.append(factors[loose], others_mw),
                 )
-
-
-def _entries(rows: csr_array, t: int) -> tuple[Indices, Floats]:
-    here = slice(rows.indptr[t], rows.indptr[t + 1])
-    return rows.indices[here].astype(np.int64), rows.data[here]
 
 
 def _rounded_factor(factor: Floats, part: Floats | float) -> Floats:

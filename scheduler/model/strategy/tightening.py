@@ -142,9 +142,8 @@ def with_rows(matrix: Matrix, rows: Sequence[Row]) -> Matrix:
 
 def matrix_of(rows: Sequence[Row], columns_count: int) -> csr_array:
     """[rows, columns]"""
-    columns, factors = (
-        np.concatenate(each) for each in zip(*((row.columns, row.factors) for row in rows), strict=True)
-    )
+    columns = np.concatenate([row.columns for row in rows])
+    factors = np.concatenate([row.factors for row in rows])
     at = np.repeat(np.arange(len(rows)), [len(row.columns) for row in rows])
     return csr_array(coo_array((factors, (at, columns)), shape=(len(rows), columns_count)))
 
@@ -210,12 +209,13 @@ def _row(held: _Held, t: int, chosen: Sequence[int]) -> Row:
     sure = (sum(choice.sure_mw[t] for choice in choices) - held.awarded_mw[t]) / step_mw
     steep = 1.0 / (1.0 - sure % 1.0)
     parts = [(held.offered, 1.0), (held.loose, -steep), *((choice.rest, -steep) for choice in choices)]
-    columns = np.concatenate([_entries(each, t)[0] for each, _ in parts])
-    factors = np.concatenate([factor / step_mw * _entries(each, t)[1] for each, factor in parts])
+    columns = np.concatenate([entries_of(each, t)[0] for each, _ in parts])
+    factors = np.concatenate([factor / step_mw * entries_of(each, t)[1] for each, factor in parts])
     return Row(columns, factors, float(np.floor(sure)))
 
 
-def _entries(rows: csr_array, t: int) -> tuple[Indices, Floats]:
+def entries_of(rows: csr_array, t: int) -> tuple[Indices, Floats]:
+    """Columns and factors of a row."""
     here = slice(rows.indptr[t], rows.indptr[t + 1])
     return rows.indices[here].astype(np.int64), rows.data[here]
 
