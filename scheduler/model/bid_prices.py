@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 from collections import defaultdict
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -139,12 +140,14 @@ class _Prices:
         return other
 
     def without_each(self, offers: Sequence[NDArray[np.int64]], clock: Clock) -> list[float]:
-        """The same without some offers at a time; ends where the time does."""
+        """The same without some offers at a time; ends where the time does, or where one is not solved."""
         found = []
         for columns in offers:
             nothing, offered = np.zeros(len(columns)), self._x[columns]
             self._solver.set_bounds(columns, nothing, nothing)
-            money = self.most_money(clock) if clock.left_seconds > 0 else None
+            money = None
+            with suppress(SolverError):
+                money = self.most_money(clock) if clock.left_seconds > 0 else None
             self._solver.set_bounds(columns, offered, offered)
             if money is None:
                 break

@@ -177,9 +177,7 @@ class Solver:
 
     def basis(self) -> Basis:
         """Where the simplex method ended: for a problem of the same shape to begin there."""
-        ended, kept = self._highs.getBasis(), highspy.HighsBasis()
-        kept.col_status, kept.row_status, kept.valid = ended.col_status, ended.row_status, ended.valid
-        return kept
+        return self._highs.getBasis()  # a copy
 
     def begin_from(self, basis: Basis) -> None:
         """The dual simplex method begins there, without presolve."""

@@ -19,7 +19,7 @@ from scheduler.model.solve import Clock, Incumbent, Outcome, Result
 from scheduler.model.strategy.apart import Apart, Indices
 from scheduler.model.strategy.knapsacks import Knapsacks, fill
 from scheduler.model.strategy.plain import plain
-from scheduler.model.strategy.search import proven
+from scheduler.model.strategy.search import among, proven
 from scheduler.model.strategy.transfers import NOTHING, Entries, Transfers, transfers_of
 from scheduler.problem import Floats
 from scheduler.settings import SolveOptions
@@ -59,9 +59,7 @@ def _in_parts(
     each = replace(options, rel_gap=SHARE_OF_GAP * options.rel_gap, abs_gap=options.abs_gap / max(1, len(apart.parts)))
 
     def whole(x: Floats) -> Floats:
-        every = np.zeros(len(transfers.matrix.money))
-        every[columns] = apart.complete(x)
-        return every
+        return among(columns, apart.complete(x), len(transfers.matrix.money))
 
     limit = Clock(SHARE_OF_TIME * clock.left_seconds)
     for number, (own, rows) in enumerate(apart.parts):
@@ -84,9 +82,7 @@ def _completed(
 
     def told(x: Floats, objective: float, bound: float | None) -> bool | None:
         matrix = transfers.matrix
-        every = np.zeros(len(matrix.money) - len(transfers.columns))
-        every[columns] = x
-        found = whole(every)
+        found = whole(among(columns, x, len(matrix.money) - len(transfers.columns)))
         done = transfers.complete(np.where(matrix.integer, np.rint(found), found))
         return None if done is None else on_incumbent(done, objective, bound)
 

@@ -94,16 +94,15 @@ class _There:
         self.all_mw = self.mw * held.most[order]
         self.most, self.share = held.most[order], share[order]
         self.offered_mw = float(held.offered_mw @ x[held.offers])
-        self.loose_mw = float(np.maximum(0.0, held.loose_mw @ x[held.loose])) if len(held.loose) else 0.0
+        self.loose_mw = max(0.0, float(held.loose_mw @ x[held.loose]))
         self.whole_until = int(np.searchsorted(-self.share, -(1 - NEARLY), side="right"))
         self.none_from = int(np.searchsorted(-self.share, -NEARLY, side="right"))
         steps = x[held.offers]
         parts = (self.share > DUST) & (self.share < 1 - DUST)
         self.is_whole = bool((np.abs(steps - np.rint(steps)) < DUST).all()) and not parts.any()
         self.until_mw = np.append(0.0, np.cumsum(self.all_mw))  # of the first so many
-        self.beside_mw = np.append(
-            np.cumsum((self.all_mw * self.share)[::-1])[::-1], 0.0
-        )  # in use of all from there on
+        in_use_mw = (self.all_mw * self.share)[::-1]
+        self.beside_mw = np.append(np.cumsum(in_use_mw)[::-1], 0.0)  # of all from there on
 
     def near(self, below: int, above: int) -> range:
         """How many machines may be chosen: from some fewer than are whole to some more than are there at all."""

@@ -83,21 +83,20 @@ class Ways:
         money = _solved(relaxed, clock)
         matrix.ledger.day.relaxed_basis = relaxed.basis()
         self.allowed = max(options.abs_gap, options.rel_gap * abs(money))
-        self.rows: list[Row] = []
-        covers = Covers(matrix)
+        covers, added = Covers(matrix), list[Row]()
         relaxed.go_on_from_basis(primal=False)
         for _ in range(ROUNDS_COUNT):
             rows = covers.violated(relaxed.point()[0])
             if not rows:
                 break
-            self.rows += rows
+            added += rows
             relaxed.add_rows(matrix_of(rows, len(matrix.money)), np.array([row.upper for row in rows]))
             before, money = money, _solved(relaxed, clock)
             if before - money < SHARE_OF_CUT * self.allowed:
                 break
-        self._matrix = with_rows(matrix, self.rows)
+        self._matrix = with_rows(matrix, added)
         self.columns_count = len(matrix.money)
-        self._losses, self.bound = _losses(with_rows(counted, self.rows), relaxed.duals())
+        self._losses, self.bound = _losses(with_rows(counted, added), relaxed.duals())
         self.most_loss = max(float(loss[np.isfinite(loss)].max(initial=0.0)) for _, loss in self._losses)
 
     def among(self, width: float) -> tuple[Matrix, Indices]:
