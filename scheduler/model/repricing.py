@@ -22,7 +22,7 @@ from scheduler.model.strategy.fast import fast, offers_by_solver
 from scheduler.model.strategy.rounding import ROUNDINGS, Rounding, best_rounding
 from scheduler.model.strategy.search import SHORTFALL_PRECISION_MW_H, Solution, proven
 from scheduler.model.strategy.tightening import Row, Tightening, tightening_of, with_rows
-from scheduler.model.strategy.tree import Tree
+from scheduler.model.strategy.tree import Tree, tree_of
 from scheduler.plan import Stream
 from scheduler.problem import Floats
 from scheduler.settings import SolveOptions
@@ -105,7 +105,7 @@ class Repricing:
             self._tight = with_counts(self._matrix)
             self._tightening = tightening_of(self._matrix, Clock(SHARE_FOR_TIGHTENING * clock.left_seconds))
             self._relaxed = Solver(self._tight, relaxed=True, seed=self._options.seed)
-            self._tree = Tree(self._relaxed, self._matrix)
+            self._tree = tree_of(self._relaxed, self._matrix)
         self._relaxed.set_costs(money.costs, money.constant, maximise=True)
         result = self._relaxed.solve(rel_gap=0.0, abs_gap=0.0, seconds=clock.left_seconds)
         if result.x is not None and self._tightening is not None:

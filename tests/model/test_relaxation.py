@@ -15,6 +15,7 @@ from scheduler.model.solve import Clock, Outcome, Result, Solver
 from scheduler.model.strategy import fast, relaxation
 from scheduler.model.strategy.blocks import Blocks, Bound
 from scheduler.model.strategy.relaxation import Relaxation
+from scheduler.model.strategy.tightening import tightening_of, with_rows
 from scheduler.planner import make_schedule
 from scheduler.problem import Problem
 from scheduler.settings import SolveOptions
@@ -116,7 +117,7 @@ def test_plans_by_blocks_are_proven_or_stay_near_the_bound(name: str, monkeypatc
         pytest.skip("only large machines: nothing to round")
     exact = fast.fast(matrix, options, Clock(60))
     assert exact.x is not None and exact.objective is not None and exact.bound is not None
-    by_blocks = fast._by_blocks(matrix, options, Clock(60), None)
+    by_blocks = fast._by_blocks(matrix, matrix, options, Clock(60), None)
     assert by_blocks.objective is not None and by_blocks.x is not None and by_blocks.bound is not None
     assert by_blocks.objective <= exact.bound + 1e-6 and exact.objective <= by_blocks.bound + 1e-6
     assert by_blocks.objective >= exact.objective - 0.1 * abs(exact.objective) - 1.0
@@ -126,7 +127,7 @@ def test_plans_by_blocks_are_proven_or_stay_near_the_bound(name: str, monkeypatc
 
 
 def test_what_cannot_be_taken_apart_is_solved_in_one_piece(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuses(*_: object) -> None:
+    def refuses(*_: object, **__: object) -> None:
         raise SolverError("too hard")
 
     monkeypatch.setattr(fast, "BLOCKS_COLUMNS_COUNT", 0)
@@ -143,3 +144,46 @@ def test_a_plan_without_offers_is_kept_where_the_clock_left_nothing_better(monke
     told: list[float] = []
     found = fast.fast(matrix, SolveOptions(), Clock(60), lambda x, money, bound: told.append(money))
     assert found.objective == told[0] > poor.objective and found.bound == 1e6 and found.outcome is Outcome.LIMIT
+
+
+@pytest.fixture
+def fleet(monkeypatch: pytest.MonkeyPatch) -> Matrix:
+    """Two sites of three groups, 48 quarters in three blocks, five products."""
+    monkeypatch.setitem(SIZES, "S", (2, 3, 48))
+    return matrix_of(schedule_request_from_pb(scale_request("S", 1))[1])
+
+
+def test_rows_that_whole_offers_keep_lead_to_the_relaxation_with_them(fleet: Matrix) -> None:
+    tightening = tightening_of(fleet, Clock(60))
+    assert tightening is not None
+    found = Relaxation(fleet, Clock(60))
+    found.solve(1e-3, roughly=True)
+    before = found.bound
+    rows = tightening.violated(found.x)
+    assert len(rows) > 20
+    found.tighten(rows)
+    found.solve(1e-5)
+    exact = in_one_piece(with_rows(fleet, rows))
+    assert exact < 0.999 * before
+    assert exact - 1e-6 * exact <= found.bound <= exact + 2e-5 * exact
+    assert found.money == pytest.approx(exact, rel=2e-5)
+    upper, columns = np.zeros(int(fleet.coarse.sum())), np.flatnonzero(fleet.coarse)
+    found.limit(columns, upper, upper)
+    found.solve(1e-5)
+    bare = replace(fleet, upper=np.where(fleet.coarse, 0.0, fleet.upper))
+    assert found.money == pytest.approx(in_one_piece(bare), rel=3e-5)
+
+
+def test_columns_in_use_have_a_solution_for_any_offers(fleet: Matrix) -> None:
+    found = Relaxation(fleet, Clock(60))
+    found.solve(1e-4)
+    columns = np.flatnonzero(fleet.coarse)
+    solver, at = found.restricted(columns)
+    most = solver.point()[1]
+    assert most == pytest.approx(found.money, rel=1e-3)
+    solver.set_bounds(at, fleet.upper[columns], fleet.upper[columns])  # more than all machines hold
+    dear = solver.solve(rel_gap=0.0, abs_gap=0.0, seconds=60).objective
+    assert dear is not None and dear < 0.5 * most
+    found.limit(columns, fleet.lower[columns], fleet.upper[columns])
+    found.solve(1e-5)
+    assert found.money == pytest.approx(in_one_piece(fleet), rel=2e-5)

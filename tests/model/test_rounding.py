@@ -10,7 +10,7 @@ import pytest
 
 from scheduler.model.build import build
 from scheduler.model.compile import Matrix, compile_matrix
-from scheduler.model.solve import Clock, Solver
+from scheduler.model.solve import Clock, Outcome, Solver
 from scheduler.model.strategy.counts import with_counts
 from scheduler.model.strategy.rounding import Rounding
 from scheduler.problem import Floats
@@ -48,6 +48,22 @@ def test_rounded_machines_fit_every_row_and_earn_nearly_as_much(
     assert bound - 5e-3 * abs(bound) <= money <= bound + 1e-6
 
 
+def test_what_cannot_be_spared_is_not_asked_for(relaxed: tuple[Matrix, Floats, float]) -> None:
+    """With every machine sold there is no margin of 400 machines on each hold; there is still a plan."""
+    matrix, x, bound = relaxed
+    rounding = Rounding(matrix, x, seed=0)
+    near = rounding._with_margin(400.0, Clock(60))
+    assert near is not None and float(matrix.money @ near) + matrix.constant < bound
+    rows = matrix.matrix @ near
+    assert (rows <= matrix.row_upper + 1e-6).all() and (rows >= matrix.row_lower - 1e-6).all()
+    upper = matrix.row_upper.copy()
+    covers = rounding._covers[rounding._machines_needed(near) > 1e-6]
+    upper[covers] -= 400.0 * rounding._mw_per_machine[covers]
+    strict = Solver(replace(rounding._matrix, row_upper=upper), relaxed=True)
+    strict.set_costs(matrix.money, matrix.constant, maximise=True)
+    assert strict.solve(rel_gap=0.0, abs_gap=0.0, seconds=60).outcome is Outcome.INFEASIBLE
+
+
 def test_a_search_ends_when_the_money_is_enough(relaxed: tuple[Matrix, Floats, float]) -> None:
     matrix, x, bound = relaxed
     found = Rounding(matrix, x, seed=0).whole(0.3, 1, 0.9 * bound, Clock(60), gap=0.0)
@@ -64,8 +80,8 @@ def test_what_does_not_fit_is_widened_where_it_lacks_something() -> None:
     result = solver.solve(rel_gap=1e-4, abs_gap=0.01, seconds=60)
     assert result.x is not None and result.bound is not None
     rounding = Rounding(matrix, result.x, seed=0)
-    assert rounding.whole(0.12, 0, np.inf, Clock(60), gap=0.1) is None
-    found = rounding.whole(0.12, 0, np.inf, Clock(60), gap=0.1, repairs_count=2)
+    assert rounding.whole(0.05, 0, np.inf, Clock(60), gap=0.1) is None
+    found = rounding.whole(0.05, 0, np.inf, Clock(60), gap=0.1, repairs_count=2)
     assert found is not None and result.bound - 1e-3 * abs(result.bound) <= found[1] <= result.bound + 1e-6
     rows = matrix.matrix @ found[0]
     assert (rows <= matrix.row_upper + 1e-6).all() and (rows >= matrix.row_lower - 1e-6).all()

@@ -10,7 +10,7 @@ import pytest
 from scheduler.model.build import build
 from scheduler.model.compile import Matrix, compile_matrix
 from scheduler.model.solve import Clock, Outcome, Solver
-from scheduler.model.strategy.tree import WHOLE, Tree
+from scheduler.model.strategy.tree import WHOLE, Branch, tree_of
 from scheduler.problem import Floats
 from tests.model.tiny_fixtures import NAMES, problem_of
 
@@ -41,7 +41,7 @@ def most(matrix: Matrix, costs: Floats) -> float | None:
 def test_whole_offers_are_the_best(name: str) -> None:
     matrix = matrix_of(name)
     solver = relaxed(matrix, matrix.money)
-    tree = Tree(solver, matrix)
+    tree = tree_of(solver, matrix)
     random = np.random.default_rng(0)
     for factor in (1.0, *random.uniform(0.3, 2.0, 2)):  # what it learned at other prices must not mislead it
         costs = factor * matrix.money
@@ -64,19 +64,52 @@ def test_most_trees_end() -> None:
     ends = 0
     for name in [*NAMES, *DAYS]:
         matrix = matrix_of(name)
-        ends += (
-            Tree(relaxed(matrix, matrix.money), matrix).search(MOST, Clock(60), gap=1e-6).outcome is not Outcome.LIMIT
-        )
+        found = tree_of(relaxed(matrix, matrix.money), matrix).search(MOST, Clock(60), gap=1e-6)
+        ends += found.outcome is not Outcome.LIMIT
     assert ends >= 0.9 * len([*NAMES, *DAYS])
 
 
 @pytest.mark.parametrize("most_relaxations", [1, 5, 15])
 def test_a_tree_that_is_cut_has_a_true_bound(most_relaxations: int) -> None:
     matrix = matrix_of("days/sunny-sunday")
-    found = Tree(relaxed(matrix, matrix.money), matrix).search(most_relaxations, Clock(60), gap=1e-6)
+    found = tree_of(relaxed(matrix, matrix.money), matrix).search(most_relaxations, Clock(60), gap=1e-6)
     best = most(matrix, matrix.money)
     assert found.outcome is Outcome.LIMIT
     assert best is not None and found.bound is not None and found.bound >= best - 1e-6 * abs(best)
+
+
+@pytest.mark.parametrize("most_relaxations", [1, 7, 30, MOST])
+def test_its_leaves_hold_the_best_and_their_money_is_a_bound(most_relaxations: int) -> None:
+    matrix = matrix_of("days/sunny-sunday")
+    solver = relaxed(matrix, matrix.money)
+    tree = tree_of(solver, matrix)
+    best = tree_of(relaxed(matrix, matrix.money), matrix).search(MOST, Clock(60), gap=1e-6)
+    assert best.x is not None and best.objective is not None
+    tree.search(most_relaxations, Clock(60), gap=1e-6)
+    values = np.rint(best.x[matrix.coarse])
+    holding = [leaf for leaf in tree.leaves if (leaf.lower <= values).all() and (values <= leaf.upper).all()]
+    assert holding and all(leaf.x is None or leaf.money >= best.objective - 1e-5 for leaf in holding)
+    assert most_relaxations < 30 or len(tree.leaves) > 1
+
+
+def test_a_search_that_begins_in_leaves_goes_on_from_there() -> None:
+    matrix = matrix_of("days/sunny-sunday")
+    solver = relaxed(matrix, matrix.money)
+    best = most(matrix, matrix.money)
+    tree = tree_of(solver, matrix)
+    tree.search(7, Clock(60), gap=1e-6)
+    found = tree.search(MOST, Clock(60), gap=1e-6, begin=tree.leaves)
+    assert found.objective == pytest.approx(best, rel=1e-6)
+    nothing = np.zeros(int(matrix.coarse.sum()))
+    alone = tree.search(MOST, Clock(60), gap=1e-6, begin=[Branch(nothing, nothing)])
+    assert alone.x is not None and not alone.x[matrix.coarse].any() and len(tree.leaves) == 1
+
+
+def test_without_time_what_it_was_asked_for_is_left() -> None:
+    matrix = matrix_of("days/sunny-sunday")
+    tree = tree_of(relaxed(matrix, matrix.money), matrix)
+    tree.search(MOST, Clock(-1.0), gap=1e-6)
+    assert len(tree.leaves) == 1 and tree.leaves[0].x is None
 
 
 def test_it_ends_where_no_more_than_enough_is_left() -> None:
@@ -84,7 +117,7 @@ def test_it_ends_where_no_more_than_enough_is_left() -> None:
     solver = relaxed(matrix, matrix.money)
     best = most(matrix, matrix.money)
     assert best is not None
-    tree = Tree(solver, matrix)
+    tree = tree_of(solver, matrix)
     found = tree.search(MOST, Clock(60), gap=0.0, enough=best + 20.0)
     assert found.outcome is Outcome.OPTIMAL and found.bound is not None and best <= found.bound <= best + 20.0
     taken = tree.relaxations_count
@@ -96,13 +129,13 @@ def test_bounds_are_as_before_when_it_has_ended() -> None:
     matrix = matrix_of("days/winter-weekday")
     solver = relaxed(matrix, matrix.money)
     before = solver.solve(rel_gap=0.0, abs_gap=0.0, seconds=60).objective
-    assert Tree(solver, matrix).search(MOST, Clock(60), gap=1e-6).objective != pytest.approx(before)
+    assert tree_of(solver, matrix).search(MOST, Clock(60), gap=1e-6).objective != pytest.approx(before)
     assert solver.solve(rel_gap=0.0, abs_gap=0.0, seconds=60).objective == pytest.approx(before)
 
 
 def test_without_time_nothing_is_found() -> None:
     matrix = matrix_of("days/sunny-sunday")
-    found = Tree(relaxed(matrix, matrix.money), matrix).search(MOST, Clock(-1.0), gap=1e-6)
+    found = tree_of(relaxed(matrix, matrix.money), matrix).search(MOST, Clock(-1.0), gap=1e-6)
     assert found.outcome is Outcome.LIMIT and found.x is None and found.bound is None
 
 
@@ -120,7 +153,7 @@ def test_a_twin_is_solved_beside_the_first() -> None:
 
 def test_both_sides_at_once_find_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     matrix = matrix_of("days/winter-weekday")
-    alone = Tree(relaxed(matrix, matrix.money), matrix).search(MOST, Clock(60), gap=1e-6)
+    alone = tree_of(relaxed(matrix, matrix.money), matrix).search(MOST, Clock(60), gap=1e-6)
     monkeypatch.setattr("scheduler.model.strategy.tree.TWIN_COLUMNS_COUNT", 0)
-    at_once = Tree(relaxed(matrix, matrix.money), matrix).search(MOST, Clock(60), gap=1e-6)
+    at_once = tree_of(relaxed(matrix, matrix.money), matrix).search(MOST, Clock(60), gap=1e-6)
     assert at_once.outcome is Outcome.OPTIMAL and at_once.objective == pytest.approx(alone.objective)

@@ -77,6 +77,11 @@ class Blocks:
             if len(here):
                 block.solver.set_bounds(own, lower[given], upper[given])
 
+    def tighten(self, matrix: Matrix) -> None:
+        """The matrix with more rows, all of them shared."""
+        self.shared_rows = np.append(self.shared_rows, np.arange(self._matrix.matrix.shape[0], matrix.matrix.shape[0]))
+        self._matrix = matrix
+
     def answer(self, duals: Floats, clock: Clock) -> Priced:
         """The best of every block at the prices ``duals`` [rows] of the shared rows; others are not read."""
         prices = np.zeros(len(duals))
@@ -108,6 +113,11 @@ class Bound:
     def limit(self, columns: Indices, lower: Floats, upper: Floats) -> None:
         """Bounds of some columns, from now on."""
         self._lower[columns], self._upper[columns] = lower, upper
+
+    def tighten(self, matrix: Matrix) -> None:
+        """The matrix with more rows."""
+        self._matrix = matrix
+        self._transposed = csr_array(matrix.matrix.T)
 
     def of(self, duals: Floats, without: NDArray[np.bool_] | None = None) -> float:
         """No solution of the relaxation has more money; infinite where the prices say nothing.

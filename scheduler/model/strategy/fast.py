@@ -32,8 +32,8 @@ from scheduler.model.strategy.plain import plain
 from scheduler.model.strategy.relaxation import Relaxation
 from scheduler.model.strategy.rounding import ROUNDINGS, Rounding, best_rounding
 from scheduler.model.strategy.search import Solution, among, better, proven
-from scheduler.model.strategy.tightening import Row, tightening_of, with_rows
-from scheduler.model.strategy.tree import Tree
+from scheduler.model.strategy.tightening import ROUNDS_COUNT, Row, Tightening, tightening_of, with_rows
+from scheduler.model.strategy.tree import tree_of
 from scheduler.problem import Floats
 from scheduler.settings import SolveOptions
 
@@ -54,11 +54,13 @@ REL_GAP_WITHOUT_OFFERS = 0.05
 BLOCKS_COLUMNS_COUNT = 40_000
 """Beyond this many the relaxation is solved by blocks."""
 GAP_OF_RELAXATION = 3e-5
+GAP_BEFORE_ROWS = 1e-3
+"""Rows that whole offers keep need no more, and change the prices again."""
 SHARE_OF_TIME_BY_BLOCKS = 0.6
 """Of the time that is left, what the offers may take once the relaxation is there."""
-SHARE_FOR_OFFERS = 0.9
-"""Of the gap, what offers may have lost for machines to be rounded around them."""
-ROUNDINGS_BY_BLOCKS = ((0.07, 0), (0.15, 0), (0.5, 0))
+SHARE_FOR_OFFERS = 0.8
+"""Of the gap, what offers may have lost for machines to be rounded around them: mostly 0.1 to 0.4 more."""
+ROUNDINGS_BY_BLOCKS = ((0.07, 0), (0.1, 0), (0.15, 0), (0.25, 0), (0.5, 0))
 """The first that fits is the best of them."""
 SEARCHES_BY_BLOCKS = ((0.15, 1), (0.05, 1))
 """They take a minute: when there are no other offers to try."""
@@ -105,7 +107,7 @@ def _with_offers(
     known = Result(Outcome.LIMIT, None, None, np.inf)
     if len(matrix.money) > BLOCKS_COLUMNS_COUNT:
         with suppress(SolverError):  # too hard to take apart, or no time: the way below has an answer for both
-            known = _by_blocks(matrix, options, clock, on_incumbent)
+            known = _by_blocks(matrix, formulated, options, clock, on_incumbent)
     if known.outcome is Outcome.OPTIMAL:
         return known
     relaxed, rows = _offers_whole(matrix, formulated, options, Clock(SHARE_OF_TIME * clock.left_seconds), known.x)
@@ -178,7 +180,7 @@ def _by_tree(
     tightening = tightening_of(formulated, Clock(SHARE_FOR_ROWS * clock.left_seconds))
     rows = [] if tightening is None else tightening.add_violated(relaxed, clock)
     gap = max(abs_gap, rel_gap * abs(first.objective))
-    return Tree(relaxed, matrix).search(MOST_RELAXATIONS_COUNT, clock, gap=gap), rows
+    return tree_of(relaxed, matrix).search(MOST_RELAXATIONS_COUNT, clock, gap=gap), rows
 
 
 def _best_of(best: Solution | None, bound: float, options: SolveOptions) -> Result:
@@ -189,23 +191,31 @@ def _best_of(best: Solution | None, bound: float, options: SolveOptions) -> Resu
     return Result(Outcome.OPTIMAL if proven(best[1], bound, options) else Outcome.LIMIT, *best, known_bound)
 
 
-def _by_blocks(matrix: Matrix, options: SolveOptions, clock: Clock, on_incumbent: Incumbent | None) -> Result:
+def _by_blocks(
+    matrix: Matrix, formulated: Matrix, options: SolveOptions, clock: Clock, on_incumbent: Incumbent | None
+) -> Result:
     """Offers by windows, machines among the columns in use. Raises SolverError where the relaxation was not solved."""
+    tightening = tightening_of(formulated, Clock(SHARE_FOR_ROWS * clock.left_seconds))
     relaxation = Relaxation(matrix, clock)
+    if tightening is not None:
+        _tighten(relaxation, tightening)
     relaxation.solve(GAP_OF_RELAXATION)
     allowed = max(options.abs_gap, options.rel_gap * abs(relaxation.bound))
-    offers = Offers(relaxation, matrix, options.seed, Clock(SHARE_OF_TIME_BY_BLOCKS * clock.left_seconds))
+    offers = Offers(relaxation, Clock(SHARE_OF_TIME_BY_BLOCKS * clock.left_seconds))
     best: Solution | None = None
     rounded_money = -np.inf
+    gap = SHARE_FOR_OFFERS * allowed
 
     def rounded(tries: Sequence[tuple[float, int]]) -> Solution | None:
         return _among_used(matrix, relaxation, offers, tries, options, clock, on_incumbent)
 
     try:
-        while (best is None or not proven(best[1], offers.bound, options)) and offers.improve(allowed):
-            if offers.money > rounded_money and offers.bound - offers.money <= SHARE_FOR_OFFERS * allowed:
+        while (best is None or not proven(best[1], offers.bound, options)) and gap > 0 and offers.improve(gap):
+            if offers.money > rounded_money and offers.bound - offers.money <= gap:
                 rounded_money = offers.money
                 best = better(best, rounded(ROUNDINGS_BY_BLOCKS))
+            if best is not None:  # what machines lose is known
+                gap = min(gap, 0.99 * allowed + best[1] - offers.money)
         if offers.x is not None and (best is None or not proven(best[1], offers.bound, options)):
             soon = () if best is not None or rounded_money == offers.money else ROUNDINGS_BY_BLOCKS
             best = better(best, rounded((*soon, *SEARCHES_BY_BLOCKS)))
@@ -213,6 +223,17 @@ def _by_blocks(matrix: Matrix, options: SolveOptions, clock: Clock, on_incumbent
         if best is None and offers.x is not None:
             best = rounded(ROUNDINGS_BY_BLOCKS)
     return _best_of(best, offers.bound, options)
+
+
+def _tighten(relaxation: Relaxation, tightening: Tightening) -> None:
+    """Adds rows that whole offers keep as long as the relaxation breaks any."""
+    relaxation.solve(GAP_BEFORE_ROWS, roughly=True)
+    for _ in range(ROUNDS_COUNT):
+        rows = tightening.violated(relaxation.x)
+        if not rows:
+            break
+        relaxation.tighten(rows)
+        relaxation.solve(GAP_OF_RELAXATION)
 
 
 def _among_used(
@@ -231,7 +252,9 @@ def _among_used(
     if on_incumbent is not None:
         told = lambda x, money, bound: on_incumbent(among(columns, x, count), money, bound)  # noqa: E731
     rounding = Rounding(matrix.part(columns), offers.x[columns], options.seed)
-    best = best_rounding(rounding, tries, offers.bound, options, clock, told)
+    best = best_rounding(rounding, tries, offers.bound, options, clock, told, most_repairs_count=0)
+    if best is None:
+        best = best_rounding(rounding, tries, offers.bound, options, clock, told)
     return None if best is None else (among(columns, best[0], count), best[1])
 
 

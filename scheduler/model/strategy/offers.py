@@ -1,122 +1,196 @@
-"""Whole offers for a relaxation: windows propose them, and single steps from there make them better.
+"""Whole offers for a relaxation by blocks: near its solution, then by branch and price (Barnhart and others 1998).
 
-Every question is a relaxation that goes on from the last one. Proposals of windows among the columns in use are quick;
-those of windows with all their columns bring a true bound as well, and new columns into use.
+A tree (`tree.py`) among the columns in use is quick, but its bound says nothing of all other columns. So its leaves,
+which hold all whole offers, are asked once more with all columns: mostly the first prices say that there is no more
+money than is needed. Where there is, columns come into use and the tree goes on from those leaves.
 """
 
 from __future__ import annotations
 
-import numpy as np
+from functools import cached_property
 
-from scheduler.errors import SolverError
-from scheduler.model.compile import Matrix
+import numpy as np
+from scipy.sparse import csr_array
+
 from scheduler.model.solve import Clock
 from scheduler.model.strategy.apart import Indices
 from scheduler.model.strategy.relaxation import Relaxation
-from scheduler.model.strategy.windows import Windows, borders, even
+from scheduler.model.strategy.tree import Branch, Tree
 from scheduler.problem import Floats
 
 PRECISION = 2e-5
-"""Of the money of offers that are decided."""
-PROPOSALS = ((6, True), (3, False), (2, False), (3, True), (2, True))
-"""How many windows, and whether with all their columns."""
-PROPOSALS_OF_LARGEST = ((6, False), (3, False), (6, True), (2, False))
-LARGEST_COLUMNS_COUNT = 300_000
-"""Beyond this many, windows with all their columns take longer than they are worth."""
-SHARE_OF_WINDOWS = 0.2
-"""Of the gap, what each proposal may lose."""
-SHARE_WITHOUT_STEPS = 0.5
-"""Of the gap, what a proposal may lose and be taken as it is."""
-HOPELESS = 100
-"""Gaps below the bound at which a proposal is given up."""
-NEARLY_WHOLE = 1e-6
+"""Of the money of offers that are decided, and of a leaf."""
+HOPELESS = 0.05
+"""Of the money: what lacks so much of the bound is given up, for there may be no solution at all."""
+SHARE_AT_ONCE = 0.34
+"""Of the offers in parts, how many are rounded at a time."""
 STEPS_COUNT = 16
-"""Single steps asked after for each proposal."""
+"""Single steps asked after from there."""
 WORTH_ASKING = 3e-6
 """A step is asked after if prices promise more than this share of the money."""
+PASSES_COUNT = 1
+MOST_RELAXATIONS_OF_BLOCK_COUNT = 16
+SHARE_OF_BLOCK = 0.1
+"""Of the gap, what a block may lose."""
+MOST_RELAXATIONS_COUNT = 150
+"""Of a tree among the columns in use; then others are asked for."""
+NEARLY_WHOLE = 1e-6
 
 
 class Offers:
     """The best offers that were found, and a bound on all.
 
-    ``values`` of the whole columns, None before there are any, with ``money``.
+    ``values`` of the whole columns, None before there are any, with ``money`` and ``x`` [all columns].
     """
 
-    def __init__(self, relaxation: Relaxation, matrix: Matrix, seed: int, clock: Clock) -> None:
+    def __init__(self, relaxation: Relaxation, clock: Clock) -> None:
         self.bound = relaxation.bound
         self.money = -np.inf
         self.values: Floats | None = None
         self.x: Floats | None = None
+        matrix = relaxation.matrix
         self.columns: Indices = np.flatnonzero(matrix.coarse)
-        self._relaxation, self._matrix, self._seed, self._clock = relaxation, matrix, seed, clock
-        self._prices = relaxation.prices_of_all_rows.copy()
-        self._starts = borders(matrix)
-        largest = len(matrix.money) > LARGEST_COLUMNS_COUNT
-        self._proposals = list(PROPOSALS_OF_LARGEST if largest else PROPOSALS)
+        relaxation.used[self.columns] = True
+        self._lower, self._upper = matrix.lower[self.columns], matrix.upper[self.columns]
+        self._relaxation, self._clock = relaxation, clock
+        self._hopeless = self.bound - HOPELESS * abs(self.bound)
+        self._leaves = [(relaxation.bound, Branch(self._lower, self._upper))]  # with a bound each
+        self._first: Floats | None = relaxation.x[self.columns]
+        self._kept: Tree | None = None
+        self._searched_around: Floats | None = None
 
-    def improve(self, abs_gap: float) -> bool:
-        """One more proposal; false where there is none left. Raises SolverError where the time is too short."""
-        if not self._proposals:
-            return False
-        count, with_all = self._proposals.pop(0)
-        used = np.arange(len(self._matrix.money)) if with_all else np.flatnonzero(self._relaxation.used)
-        starts = even(self._starts, self._matrix.ledger.intervals, count)
-        windows = Windows(self._matrix if with_all else self._matrix.part(used), starts, self._prices)
-        said = windows.solve(SHARE_OF_WINDOWS * abs_gap, self._clock, self._seed)
-        if with_all:
-            self.bound = min(self.bound, said.bound)
-        if said.x is not None:
-            self._relaxation.used[used[said.x != 0]] = True
-            proposed = np.rint(said.x[self._matrix.coarse[used]])
-            lower, upper = self._matrix.lower[self.columns], self._matrix.upper[self.columns]
-            proposed = np.clip(proposed, lower, upper)
-            least = self.bound - HOPELESS * abs_gap
-            if not self._take(proposed, least):  # too much, for windows do not see each other: what of it there is
-                self._relaxation.limit(self.columns, lower, proposed)
+    def improve(self, gap: float) -> bool:
+        """Better ones, or a better bound; false where no more than ``gap`` is left, or nothing is left to be tried.
+
+        Raises SolverError where the time is too short.
+        """
+        if self._first is not None:
+            first, self._first = self._first, None
+            values = self._nearest(first)
+            self._take(values)
+            if self.values is None:  # too much: what of it there is
+                self._relaxation.limit(self.columns, self._lower, values)
                 self._relaxation.solve(PRECISION)
-                proposed = np.floor(self._relaxation.x[self.columns] + NEARLY_WHOLE)
-                self._take(proposed, -np.inf)
-            if self.bound - self.money > SHARE_WITHOUT_STEPS * abs_gap:
-                self._take(self._better_steps(proposed), least)
-        return True
+                self._take(np.floor(self._relaxation.x[self.columns] + NEARLY_WHOLE))
+            if self.bound - self.money > gap:  # now among more columns
+                values = self._nearest(first)
+                self._take(values)
+                self._take(self._better_steps(values))
+            return True
+        if self.bound - self.money <= gap:
+            return False
+        before = (self.bound, self.money, np.count_nonzero(self._relaxation.used), len(self._leaves))
+        self._search(gap)
+        return before != (self.bound, self.money, np.count_nonzero(self._relaxation.used), len(self._leaves))
 
-    def _take(self, values: Floats, least: float) -> bool:
-        """What values of the whole columns earn, all columns considered; false if that is not more than ``least``."""
-        self._relaxation.limit(self.columns, values, values)
-        self._relaxation.solve(PRECISION, least)
-        if self._relaxation.money > self.money:
-            self.money, self.values, self.x = self._relaxation.money, values, self._relaxation.x
-        return self._relaxation.money > -np.inf
+    def _nearest(self, values: Floats) -> Floats:
+        """Offers made whole some at a time, first those that are nearly whole; all where the columns in use end."""
+        lower, upper = self._lower.copy(), self._upper.copy()
+        while True:
+            away = np.abs(values - np.rint(values))
+            parts = np.flatnonzero(away > NEARLY_WHOLE)
+            nearest = parts[np.argsort(away[parts], kind="stable")][: max(1, int(SHARE_AT_ONCE * len(parts)))]
+            lower[nearest] = upper[nearest] = np.rint(values[nearest])
+            self._relaxation.limit(self.columns, lower, upper)
+            if not len(parts):
+                return np.rint(values)
+            found = self._relaxation.among_used()
+            if found.money == -np.inf:
+                return np.rint(values)
+            values = found.x[self.columns]
 
     def _better_steps(self, values: Floats) -> Floats:
         """The values after single steps that each earn more among the columns in use."""
-        relaxation, columns = self._relaxation, self.columns
-        money, margins = relaxation.money_among_used()
+        self._relaxation.limit(self.columns, values, values)
+        among = self._relaxation.among_used()
         seen = {tuple(values)}
-        asked = 0
-        while asked < STEPS_COUNT:
-            step = self._next_step(values, margins[columns], seen, WORTH_ASKING * abs(money))
+        for _ in range(STEPS_COUNT):
+            step = self._next_step(values, among.margins[self.columns], seen, WORTH_ASKING * abs(among.money))
             if step is None:
                 break
             seen.add(tuple(step))
-            asked += 1
-            relaxation.limit(columns, step, step)
-            try:
-                found, news = relaxation.money_among_used()
-            except SolverError:
-                continue
-            if found > money:
-                values, money, margins = step, found, news
+            self._relaxation.limit(self.columns, step, step)
+            found = self._relaxation.among_used()
+            if found.money > among.money:
+                values, among = step, found
         return values
 
     def _next_step(self, values: Floats, margins: Floats, seen: set[tuple[float, ...]], least: float) -> Floats | None:
         """The most promising step that was not asked after yet."""
-        lower, upper = self._matrix.lower[self.columns], self._matrix.upper[self.columns]
         for i in np.argsort(-np.abs(margins)):
             if abs(margins[i]) < least:
                 return None
             step = values.copy()
             step[i] += np.sign(margins[i])
-            if lower[i] <= step[i] <= upper[i] and tuple(step) not in seen:
+            if self._lower[i] <= step[i] <= self._upper[i] and tuple(step) not in seen:
                 return step
         return None
+
+    def _take(self, values: Floats) -> None:
+        """Offers, with all columns considered, if they are better."""
+        self._relaxation.limit(self.columns, values, values)
+        self._relaxation.solve(PRECISION, max(self.money, self._hopeless))
+        if self._relaxation.money > self.money:
+            self.money, self.values, self.x = self._relaxation.money, values, self._relaxation.x
+
+    def _search(self, gap: float) -> None:
+        """Until no more than ``gap`` is left of the bound, or the tree ends."""
+        relaxation, columns = self._relaxation, self.columns
+        if self.values is not None and self.values is not self._searched_around:
+            self._take_around(self.values, gap)
+            self._searched_around = self.values
+        done = [leaf for leaf in self._leaves if leaf[0] <= self.money + gap]
+        left = [branch for bound, branch in self._leaves if bound > self.money + gap]
+        if not left:
+            self.bound = max(bound for bound, _ in done)
+            return
+        tree = self._tree()
+        found = tree.search(MOST_RELAXATIONS_COUNT, self._clock, gap=gap, enough=self.money + gap, begin=left)
+        leaves = tree.leaves
+        if found.x is not None:
+            self._take(np.rint(found.x[tree.columns]))
+        enough, bounds = max(self.money + gap, self._hopeless), []
+        for leaf in leaves:
+            if leaf.money <= enough:
+                relaxation.limit(columns, leaf.lower, leaf.upper)
+                relaxation.solve(PRECISION, enough)
+            bounds.append(min(relaxation.bound, self.bound) if leaf.money <= enough else self.bound)
+        self._leaves = [*done, *zip(bounds, leaves, strict=True)]
+        self.bound = max(bound for bound, _ in self._leaves)
+
+    def _take_around(self, values: Floats, gap: float) -> None:
+        """Offers made better a block at a time, all others as they are: the best of each by a small tree."""
+        tree, money = self._tree(), -np.inf
+        for _ in range(PASSES_COUNT):
+            before = money
+            for block in self._blocks:
+                lower, upper = values.copy(), values.copy()
+                lower[block], upper[block] = self._lower[block], self._upper[block]
+                begin = Branch(lower, upper)
+                found = tree.search(
+                    MOST_RELAXATIONS_OF_BLOCK_COUNT, self._clock, gap=SHARE_OF_BLOCK * gap, enough=money, begin=[begin]
+                )
+                if found.x is not None and found.objective is not None and found.objective > money:
+                    values, money = np.rint(found.x[tree.columns]), found.objective
+            if money <= before + SHARE_OF_BLOCK * gap:
+                break
+        self._take(values)
+
+    def _tree(self) -> Tree:
+        """On the columns in use, knowing what was learned before."""
+        solver, at = self._relaxation.restricted(self.columns)
+        if self._kept is None:
+            self._kept = Tree(solver, at, self._lower, self._upper)
+        return self._kept
+
+    @cached_property
+    def _blocks(self) -> list[Indices]:
+        """Offers that stand in the same intervals as others, by the one that they begin in."""
+        matrix = self._relaxation.matrix
+        rows = csr_array(matrix.matrix)
+        first = np.full(len(self.columns), -1)
+        for i, column in enumerate(self.columns):
+            named = rows[matrix.matrix.indices[slice(*matrix.matrix.indptr[column : column + 2])]].indices
+            intervals = matrix.interval[named]
+            first[i] = intervals[intervals >= 0].min(initial=matrix.ledger.intervals)
+        return [np.flatnonzero(first == one) for one in np.unique(first)]

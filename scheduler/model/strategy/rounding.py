@@ -36,6 +36,8 @@ WINDOW_INTERVALS = 8
 """Machines are searched for in so many intervals at a time."""
 SHARE_OF_TIME_WINDOW = 0.3
 """Of the time to make a plan better, what each window may take."""
+DEAR = 10.0
+"""What a MW costs that is lacking of what is to be spare, in those of the dearest column: no margin is worth that."""
 PASSES_COUNT = 3
 """With a margin on the holds that are used, others come into use: they get it in the next pass."""
 LACKING = 1e-3
@@ -150,61 +152,77 @@ class Rounding:
     def _intervals_that_lack(self, box: Matrix, clock: Clock) -> Indices:
         """Where rows are broken when as little as possible is: mostly two or three rows, by a part of a machine."""
         rows, columns = box.matrix.shape
-        nothing, no, none = np.zeros(2 * rows), np.zeros(2 * rows, dtype=bool), np.full(2 * rows, -1)
-        elastic = replace(
-            box,
-            matrix=csc_array(hstack([box.matrix, identity(rows), -identity(rows)])),
-            lower=np.append(box.lower, nothing),
-            upper=np.append(box.upper, np.full(2 * rows, np.inf)),
-            integer=np.append(box.integer, no),
-            coarse=np.append(box.coarse, no),
-            money=np.append(np.zeros(columns), np.full(2 * rows, -1.0)),
-            constant=0.0,
-            site=np.append(box.site, none),
-            asset=np.append(box.asset, none),
-            interval=np.append(box.interval, none),
-        )
+        broken = csc_array(hstack([identity(rows), -identity(rows)]))
+        elastic = with_columns(box, broken, upper=np.inf)
+        elastic = replace(elastic, money=np.append(np.zeros(columns), np.full(2 * rows, -1.0)), constant=0.0)
         solver = Solver(elastic, seed=self._seed)
         solver.set_costs(elastic.money, maximise=True)
         result = solver.solve(rel_gap=0.0, abs_gap=LACKING, seconds=SHARE_OF_TIME_LOOKING * clock.left_seconds)
         if result.x is None:
             return np.zeros(0, dtype=np.int64)
         missing = result.x[columns:].reshape(2, rows).sum(axis=0)
-        broken = self._rows[np.flatnonzero(missing > WHOLE)]
-        return np.unique(box.interval[broken.indices]).astype(np.int64)
+        lacking = self._rows[np.flatnonzero(missing > WHOLE)]
+        return np.unique(box.interval[lacking.indices]).astype(np.int64)
 
     def _with_margin(self, margin: float, clock: Clock) -> Floats | None:
-        """The relaxation in which every hold in use has a part of a machine to spare."""
-        covers = self._mw_per_machine > 0
-        rows = np.flatnonzero(covers)
-        used = np.zeros(len(covers), dtype=bool)
+        """The relaxation in which every hold in use has a part of a machine to spare, wherever there is one."""
+        rows, count = self._covers, len(self._matrix.money)
+        used = np.zeros(len(rows), dtype=bool)
         x: Floats | None = self._x
         for _ in range(PASSES_COUNT):
             assert x is not None
             before = used.copy()
-            used |= covers & (self._machines_needed(x) > WHOLE)
+            used |= self._machines_needed(x) > WHOLE
             if (used == before).all():
                 break
-            upper = np.where(used, -margin * self._mw_per_machine, 0.0)
-            self._relaxed.set_row_bounds(rows, self._matrix.row_lower[rows], upper[rows])
+            spare = np.where(used, margin * self._mw_per_machine[rows], 0.0)
+            self._relaxed.set_row_bounds(rows, self._matrix.row_lower[rows], -spare)
+            self._relaxed.set_bounds(count + np.arange(len(rows)), np.zeros(len(rows)), spare)
             x = self._relaxed.solve(rel_gap=0.0, abs_gap=0.0, seconds=clock.left_seconds).x
             if x is None:
                 return None
+            x = x[:count]
             self._relaxed.go_on_from_basis(primal=False)
         return x
 
     @cached_property
+    def _covers(self) -> Indices:
+        """Rows that cover MW by machines."""
+        return np.flatnonzero(self._mw_per_machine > 0)
+
+    @cached_property
     def _relaxed(self) -> Solver:
-        """The relaxation, warm from one margin to the next."""
-        solver = Solver(self._matrix, relaxed=True)
-        solver.set_costs(self._matrix.money, self._matrix.constant, maximise=True)
+        """The relaxation, warm from one margin to the next; after its columns what each of the covering rows lacks."""
+        matrix, rows, count = self._matrix, self._covers, len(self._covers)
+        lacking = csc_array((np.full(count, -1.0), (rows, np.arange(count))), shape=(matrix.matrix.shape[0], count))
+        solver = Solver(with_columns(matrix, lacking, upper=0.0), relaxed=True)
+        dear = DEAR * float(np.abs(matrix.money).max(initial=1.0))
+        solver.set_costs(np.append(matrix.money, np.full(count, -dear)), matrix.constant, maximise=True)
         return solver
 
     def _machines_needed(self, x: Floats) -> Floats:
-        """[rows] of the rows that cover MW by machines, how many machines the MW of a solution need."""
+        """[covering rows] how many machines the MW of a solution need."""
         held = np.where(self._matrix.integer, 0.0, x)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return np.where(self._mw_per_machine > 0, (self._rows @ held) / self._mw_per_machine, 0.0)
+        needed: Floats = (self._rows @ held)[self._covers] / self._mw_per_machine[self._covers]
+        return needed
+
+
+def with_columns(matrix: Matrix, columns: csc_array, upper: float) -> Matrix:
+    """The same with more columns [rows, added] that earn nothing and belong to nothing, from 0 to ``upper`` each."""
+    count = columns.shape[1]
+    nothing, no, none = np.zeros(count), np.zeros(count, dtype=bool), np.full(count, -1)
+    return replace(
+        matrix,
+        matrix=csc_array(hstack([matrix.matrix, columns])),
+        lower=np.append(matrix.lower, nothing),
+        upper=np.append(matrix.upper, np.full(count, upper)),
+        integer=np.append(matrix.integer, no),
+        coarse=np.append(matrix.coarse, no),
+        money=np.append(matrix.money, nothing),
+        site=np.append(matrix.site, none),
+        asset=np.append(matrix.asset, none),
+        interval=np.append(matrix.interval, none),
+    )
 
 
 def mw_per_machine(matrix: Matrix, rows: csr_array) -> Floats:
@@ -227,6 +245,7 @@ def best_rounding(
     options: SolveOptions,
     clock: Clock,
     on_incumbent: Incumbent | None = None,
+    most_repairs_count: int = REPAIRS_COUNT,
 ) -> Solution | None:
     """The best of some roundings and its money; no more are tried than the gap needs, and none that earn less."""
     best: Solution | None = None
@@ -237,7 +256,7 @@ def best_rounding(
         if (margin >= least_margin or failures_count == MOST_FAILURES_COUNT) and not radius:
             continue
         time = Clock(SHARE_OF_TIME_ROUNDING * clock.left_seconds)
-        repairs_count = 0 if radius else 1 if best else REPAIRS_COUNT
+        repairs_count = 0 if radius else min(most_repairs_count, 1 if best else REPAIRS_COUNT)
         enough = bound - 0.99 * allowed
         if radius and best is not None and not improved:
             improved = True

@@ -39,7 +39,7 @@ LEAST_CUT = 1e-3
 """Of a step, what a row must cut off."""
 MOST_FINDINGS_COUNT = 16
 """For so many bounds (of availability, awards) a fleet keeps what was found."""
-MOST_ASSETS_COUNT = 24
+MOST_ASSETS_COUNT = 100
 """What more assets hold together is many steps: a part of one matters little, and the choices are many."""
 MOST_CHOICES_COUNT = 300
 """Of what is sure, looked at for a row; mostly 20 are enough."""

@@ -8,6 +8,7 @@ strong branching: Achterberg, Koch and Martin 2005).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from heapq import heappop, heappush
 
@@ -16,7 +17,7 @@ import numpy as np
 from scheduler.errors import SolverError
 from scheduler.model.compile import Matrix
 from scheduler.model.solve import Clock, Outcome, Result, Solver
-from scheduler.model.strategy.apart import one_by_one, side_by_side
+from scheduler.model.strategy.apart import Indices, one_by_one, side_by_side
 from scheduler.problem import Floats
 
 MOST_COLUMNS_COUNT = 100
@@ -38,13 +39,13 @@ LOSS_OF_NOTHING = 1e9
 
 
 @dataclass(frozen=True, eq=False)
-class _Branch:
-    """Bounds of the whole columns, and the relaxation under them; no x: it holds no solution."""
+class Branch:
+    """Bounds of the whole columns, and the relaxation under them; no x: it holds no solution, or was not solved."""
 
     lower: Floats
     upper: Floats
-    x: Floats | None
-    money: float
+    x: Floats | None = None
+    money: float = -np.inf
 
 
 class _NotSolvedError(Exception):
@@ -52,42 +53,57 @@ class _NotSolvedError(Exception):
 
 
 class Tree:
-    """A relaxation, as its solver has it, with the coarse columns of its matrix made whole.
+    """A relaxation, as its solver has it, with some columns made whole: of each its least and its most.
 
-    The solver may have more rows than the matrix, if whole solutions keep them, and other costs for each search: what
-    was learned of the offers stays. ``relaxations_count``: of the last search.
+    The solver may have rows that only whole solutions keep, and other costs for each search: what
+    was learned of the offers stays. Of the last search: ``relaxations_count``, and ``leaves``, which together hold all
+    solutions that it was asked for.
     """
 
-    def __init__(self, relaxed: Solver, matrix: Matrix) -> None:
+    def __init__(self, relaxed: Solver, columns: Indices, lower: Floats, upper: Floats) -> None:
         self._relaxed = relaxed
         self._beside = relaxed
-        self._columns = np.flatnonzero(matrix.coarse)
-        self._lower, self._upper = matrix.lower[self._columns], matrix.upper[self._columns]
-        self._lost = np.zeros((2, len(self._columns)))  # money that parts of a unit down and up have cost so far
-        self._parts_tried = np.zeros((2, len(self._columns)))
+        self.columns, self._lower, self._upper = columns, lower, upper
+        self._lost = np.zeros((2, len(self.columns)))  # money that parts of a unit down and up have cost so far
+        self._parts_tried = np.zeros((2, len(self.columns)))
         self.relaxations_count = 0
+        self.leaves: list[Branch] = []
 
-    def search(self, most_relaxations: int, clock: Clock, *, gap: float, enough: float = -np.inf) -> Result:
+    def search(
+        self,
+        most_relaxations: int,
+        clock: Clock,
+        *,
+        gap: float,
+        enough: float = -np.inf,
+        begin: Sequence[Branch] = (),
+    ) -> Result:
         """The most money of whole offers, within ``gap``; or proof that no more than ``enough`` can be had.
+
+        ``begin``: only among the solutions that these branches hold, which need not be solved.
 
         LIMIT: too many relaxations, no time, or one that was not solved; the bound is a true one where there is any.
         """
         self.relaxations_count = 0
-        if len(self._columns) > MOST_COLUMNS_COUNT:
+        if len(self.columns) > MOST_COLUMNS_COUNT:
             most_relaxations = 1
-        best: _Branch | None = None
+        best: Branch | None = None
         bound: float | None = None
         outcome = Outcome.LIMIT
         next_dive = 0
+        open_branches: list[tuple[float, int, Branch]] = []
+        not_solved = list(begin) or [Branch(self._lower, self._upper)]
+        self.leaves = []
         try:
-            found = [self._branch(self._relaxed, self._lower, self._upper, clock)]
+            found = [self._branch(self._relaxed, branch.lower, branch.upper, clock) for branch in not_solved]
+            not_solved = []
             large = self._relaxed.columns_count >= TWIN_COLUMNS_COUNT
             self._beside = self._relaxed.twin() if large else self._relaxed
-            open_branches: list[tuple[float, int, _Branch]] = []
             count = 0
             while True:
                 for branch in found:
                     if branch.x is None:
+                        self.leaves.append(branch)
                         continue
                     count += 1
                     heappush(open_branches, (-branch.money, count, branch))
@@ -103,37 +119,40 @@ class Tree:
                     outcome = Outcome.OPTIMAL
                     break
                 branch = heappop(open_branches)[2]
+                not_solved = [branch]
                 if self.relaxations_count >= most_relaxations or np.count_nonzero(self._away(branch)) > MOST_PARTS:
                     break
                 found = self._children(branch, clock)
+                not_solved = []
         except _NotSolvedError:
             pass
         finally:
-            self._relaxed.set_bounds(self._columns, self._lower, self._upper)
+            self._relaxed.set_bounds(self.columns, self._lower, self._upper)
+            self.leaves += [*not_solved, *(branch for _, _, branch in open_branches)]
         return Result(outcome, None, None, bound) if best is None else Result(outcome, best.x, best.money, bound)
 
-    def _branch(self, solver: Solver, lower: Floats, upper: Floats, clock: Clock) -> _Branch:
+    def _branch(self, solver: Solver, lower: Floats, upper: Floats, clock: Clock) -> Branch:
         if clock.left_seconds <= 0:
             raise _NotSolvedError
         self.relaxations_count += 1
-        solver.set_bounds(self._columns, lower, upper)
+        solver.set_bounds(self.columns, lower, upper)
         try:
             result = solver.solve(rel_gap=0.0, abs_gap=0.0, seconds=clock.left_seconds)
         except SolverError as error:
             raise _NotSolvedError from error
         if result.outcome is Outcome.INFEASIBLE:
-            return _Branch(lower, upper, None, -np.inf)
-        if result.outcome is not Outcome.OPTIMAL or result.x is None or result.objective is None:
+            return Branch(lower, upper, None, -np.inf)
+        if result.outcome is not Outcome.OPTIMAL:
             raise _NotSolvedError
-        return _Branch(lower, upper, result.x, result.objective)
+        return Branch(lower, upper, *solver.point())
 
-    def _away(self, branch: _Branch) -> Floats:
+    def _away(self, branch: Branch) -> Floats:
         """[whole columns] how far from whole, 0 where that is the solver's dust."""
         assert branch.x is not None
-        away = np.abs(branch.x[self._columns] - np.rint(branch.x[self._columns]))
+        away = np.abs(branch.x[self.columns] - np.rint(branch.x[self.columns]))
         return np.where(away > WHOLE, away, 0.0)
 
-    def _dive(self, branch: _Branch, best: _Branch | None, clock: Clock) -> _Branch | None:
+    def _dive(self, branch: Branch, best: Branch | None, clock: Clock) -> Branch | None:
         """Whole offers near those of a branch: some rounded at a time, the nearest first. None: none better."""
         while branch.x is not None and (best is None or branch.money > best.money):
             away = self._away(branch)
@@ -142,11 +161,11 @@ class Tree:
                 return branch
             nearest = nearest[np.argsort(away[nearest], kind="stable")][: max(1, int(SHARE_AT_ONCE * len(nearest)))]
             lower, upper = branch.lower.copy(), branch.upper.copy()
-            lower[nearest] = upper[nearest] = np.rint(branch.x[self._columns[nearest]])
+            lower[nearest] = upper[nearest] = np.rint(branch.x[self.columns[nearest]])
             branch = self._branch(self._relaxed, lower, upper, clock)
         return None
 
-    def _children(self, branch: _Branch, clock: Clock) -> list[_Branch]:
+    def _children(self, branch: Branch, clock: Clock) -> list[Branch]:
         """Both sides of the offer that costs most to make whole."""
         away = self._away(branch)
         candidates = np.flatnonzero(away)
@@ -166,10 +185,10 @@ class Tree:
         chosen = max(candidates.tolist(), key=loss_of_both)
         return tried[chosen] if chosen in tried else self._sides(branch, chosen, clock)
 
-    def _sides(self, branch: _Branch, column: int, clock: Clock) -> list[_Branch]:
+    def _sides(self, branch: Branch, column: int, clock: Clock) -> list[Branch]:
         """A branch with an offer rounded down, and with it rounded up; notes what that costs."""
         assert branch.x is not None
-        value = branch.x[self._columns[column]]
+        value = branch.x[self.columns[column]]
         lower, upper = branch.lower.copy(), branch.upper.copy()
         upper[column], lower[column] = np.floor(value), np.ceil(value)
         bounds = ((self._relaxed, branch.lower, upper), (self._beside, lower, branch.upper))
@@ -181,10 +200,10 @@ class Tree:
                 self._parts_tried[number, column] += part
         return sides
 
-    def _parts(self, branch: _Branch, column: int) -> Floats:
+    def _parts(self, branch: Branch, column: int) -> Floats:
         """How far an offer is from the whole below, and from the whole above."""
         assert branch.x is not None
-        part = branch.x[self._columns[column]] % 1.0
+        part = branch.x[self.columns[column]] % 1.0
         return np.array([part, 1.0 - part])
 
     def _loss(self, column: int) -> Floats:
@@ -195,7 +214,13 @@ class Tree:
         return np.where(tried > 0, self._lost[:, column] / np.maximum(tried, WHOLE), overall)
 
 
-def _better(one: _Branch | None, other: _Branch | None) -> _Branch | None:
+def tree_of(relaxed: Solver, matrix: Matrix) -> Tree:
+    """Of a relaxation of a whole matrix, with its coarse columns made whole."""
+    columns = np.flatnonzero(matrix.coarse)
+    return Tree(relaxed, columns, matrix.lower[columns], matrix.upper[columns])
+
+
+def _better(one: Branch | None, other: Branch | None) -> Branch | None:
     if one is None or other is None:
         return one or other
     return one if one.money >= other.money else other

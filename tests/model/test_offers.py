@@ -1,0 +1,113 @@
+"""Whole offers by branch and price: true bounds, offers that earn what they say, and an end within the gap."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from scheduler.errors import SolverError
+from scheduler.model.compile import Matrix
+from scheduler.model.solve import Clock, Solver
+from scheduler.model.strategy.counts import with_counts
+from scheduler.model.strategy.offers import Offers
+from scheduler.model.strategy.relaxation import Relaxation
+from scheduler.model.strategy.tightening import tightening_of
+from scheduler.wire.request import schedule_request_from_pb
+from tests.model.test_relaxation import matrix_of, problem_of
+from tools.fixtures.scale import SIZES, scale_request
+
+NAMES = ["days/spike-day", "days/clock-spring", "days/chances", "days/absorber", "days/twelve-containers"]
+
+
+@pytest.fixture(params=NAMES)
+def matrix(request: pytest.FixtureRequest) -> Matrix:
+    return with_counts(matrix_of(problem_of(request.param)))
+
+
+def fleet_of(monkeypatch: pytest.MonkeyPatch, seed: int) -> Matrix:
+    """Two sites of three groups, 48 quarters in three blocks, five products."""
+    monkeypatch.setitem(SIZES, "S", (2, 3, 48))
+    return matrix_of(schedule_request_from_pb(scale_request("S", seed))[1])
+
+
+def best(matrix: Matrix) -> tuple[float, float]:
+    """Money and bound of offers whole, machines not."""
+    solver = Solver(replace(matrix, integer=matrix.coarse))
+    solver.set_costs(matrix.money, matrix.constant, maximise=True)
+    result = solver.solve(rel_gap=1e-6, abs_gap=1e-3, seconds=60)
+    assert result.objective is not None and result.bound is not None
+    return result.objective, result.bound
+
+
+def relaxed(matrix: Matrix, *, tight: bool) -> Relaxation:
+    found = Relaxation(with_counts(matrix), Clock(60))
+    found.solve(1e-6)
+    tightening = tightening_of(matrix, Clock(60)) if tight else None
+    rows = [] if tightening is None else tightening.violated(found.x)
+    if rows:
+        found.tighten(rows)
+        found.solve(1e-6)
+    return found
+
+
+def money_of(matrix: Matrix, offers: Offers) -> float | None:
+    """Of its offers, all else relaxed, in one piece."""
+    assert offers.values is not None
+    lower, upper = matrix.lower.copy(), matrix.upper.copy()
+    lower[offers.columns] = upper[offers.columns] = offers.values
+    solver = Solver(replace(matrix, lower=lower, upper=upper), relaxed=True)
+    solver.set_costs(matrix.money, matrix.constant, maximise=True)
+    return solver.solve(rel_gap=0.0, abs_gap=0.0, seconds=60).objective
+
+
+@pytest.mark.parametrize("tight", [False, True])
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_it_ends_within_the_gap_and_its_bound_is_true(seed: int, tight: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    fleet = fleet_of(monkeypatch, seed)
+    money, bound = best(fleet)
+    offers, gap = Offers(relaxed(fleet, tight=tight), Clock(60)), 2e-4 * abs(money)
+    found = []
+    while offers.improve(gap):
+        assert offers.values is not None
+        found.append((offers.money, offers.bound))
+        assert (offers.values == np.rint(offers.values)).all()
+        assert money - 1e-6 * abs(money) <= offers.bound and offers.money <= bound * (1 + 1e-6)
+    assert found == sorted(found, key=lambda one: (one[0], -one[1])) and found
+    assert offers.bound - offers.money <= gap
+    assert offers.money == pytest.approx(money_of(fleet, offers), rel=2e-5)
+
+
+def test_small_days_too(matrix: Matrix) -> None:
+    """With large machines, which are whole too, it may not end, but what it says is true."""
+    money, bound = best(matrix)
+    offers = Offers(relaxed(matrix, tight=False), Clock(60))
+    gap = max(1e-3, 1e-4 * abs(money))
+    while offers.improve(gap):
+        assert offers.bound >= money - 1e-6 * max(1.0, abs(money))
+    assert offers.bound - offers.money <= gap or len(offers.columns) > 20
+    assert offers.money <= bound + 1e-6 * max(1.0, abs(bound))
+    assert offers.values is None or offers.money == pytest.approx(money_of(matrix, offers), rel=3e-5, abs=1e-3)
+
+
+def test_a_gap_that_becomes_less_asks_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    fleet = fleet_of(monkeypatch, 1)
+    money, _ = best(fleet)
+    offers, bounds = Offers(relaxed(fleet, tight=True), Clock(60)), []
+    for gap in (1e-3, 3e-4, 1e-4):
+        while offers.improve(gap * money):
+            pass
+        assert offers.bound - offers.money <= gap * money and offers.bound >= money * (1 - 1e-6)
+        bounds.append(offers.bound)
+    assert bounds[0] > bounds[-1]
+
+
+def test_without_time_it_says_so_and_keeps_its_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    fleet = fleet_of(monkeypatch, 2)
+    relaxation = relaxed(fleet, tight=False)
+    offers, bound = Offers(relaxation, Clock(60)), relaxation.bound
+    relaxation._clock = Clock(-1.0)
+    with pytest.raises(SolverError):
+        offers.improve(1.0)
+    assert offers.bound == bound and offers.values is None
