@@ -6,10 +6,11 @@ import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.sparse import csc_array, csr_array, vstack
+from scipy.sparse import csc_array, vstack
 
 from scheduler.model.component import Obligation
 from scheduler.model.ledger import Day, Ledger, Values, Vars
@@ -65,14 +66,21 @@ class Matrix:
             row_upper=np.append(self.row_upper, mw_h),
         )
 
+    def limited(self, columns: NDArray[np.int64], least: Floats, most: Floats) -> Matrix:
+        """The same with other bounds of some columns."""
+        lower, upper = self.lower.copy(), self.upper.copy()
+        lower[columns], upper[columns] = least, most
+        return replace(self, lower=lower, upper=upper)
+
     def part(self, columns: NDArray[np.int64], rows: NDArray[np.int64] | None = None) -> Matrix:
-        """The same with all other columns at zero and without all other rows; numbered anew, so of no ledger."""
+        """The same with all other columns at zero and without all other rows; numbered anew, so of no ledger.
+
+        Both come in the order given. Nothing as long as the whole is made: of a large fleet there are many parts.
+        """
         matrix = csc_array(self.matrix[:, columns])
         if rows is not None:
-            matrix = csc_array(csr_array(matrix)[rows])
+            matrix = _with_rows(matrix, rows)
         kept = slice(None) if rows is None else rows
-        position = np.full(len(self.money), -1, dtype=np.int64)
-        position[columns] = np.arange(len(columns))
         return replace(
             self,
             column_of=np.zeros(0, dtype=np.int64),
@@ -84,8 +92,8 @@ class Matrix:
             upper=self.upper[columns],
             integer=self.integer[columns],
             coarse=self.coarse[columns],
-            shortfalls=tuple(_together([position[missing]]) for missing in self.shortfalls),
-            offers=_together([position[self.offers]]),
+            shortfalls=tuple(_together([_positions(missing, columns)]) for missing in self.shortfalls),
+            offers=_together([_positions(self.offers, columns)]),
             money=self.money[columns],
             site=self.site[columns],
             asset=self.asset[columns],
@@ -177,6 +185,26 @@ def _with_factors(skeleton: Skeleton, day: Day) -> csc_array:
         listed = np.asarray(figures, dtype=float)
         factors[at] = listed[there] if listed.ndim else listed
     return csc_array((factors, matrix.indices, matrix.indptr), shape=matrix.shape)
+
+
+def _with_rows(matrix: csc_array, rows: NDArray[np.int64]) -> csc_array:
+    """Some rows of a matrix, in the order given."""
+    at = _positions(matrix.indices, rows)
+    kept = at >= 0
+    starts = np.append(0, np.cumsum(kept))[matrix.indptr]
+    entries = (matrix.data[kept], at[kept].astype(np.int32), starts.astype(np.int32))
+    part = csc_array(entries, shape=(len(rows), matrix.shape[1]))
+    part.sort_indices()
+    return part
+
+
+def _positions(of: NDArray[Any], among: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Where some numbers stand among others; -1 for those that do not."""
+    if not len(among):
+        return np.full(len(of), -1, dtype=np.int64)
+    order = np.argsort(among, kind="stable")
+    at = order[np.minimum(np.searchsorted(among[order], of), len(among) - 1)]
+    return np.where(among[at] == of, at, -1)
 
 
 def _together(columns: list[NDArray[np.int64]]) -> NDArray[np.int64]:

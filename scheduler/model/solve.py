@@ -38,6 +38,7 @@ THREADS = 2
 """One value for the life of a process: HiGHS fixes it at its first solve, and answers another with status "Not Set"."""
 
 Basis = highspy.HighsBasis
+"""Which columns and rows are at which of their bounds: a byte for each."""
 
 Incumbent = Callable[[Floats, float, float | None], bool | None]
 """Called with a better solution, its money and the bound, None while it is infinite.
@@ -80,21 +81,15 @@ class Solver:
     def __init__(self, matrix: Matrix, *, relaxed: bool = False, seed: int = 0) -> None:
         self._columns = matrix.matrix.shape[1]
         self._begin(seed)
-        lp = highspy.HighsLp()
-        lp.num_col_, lp.num_row_ = self._columns, matrix.matrix.shape[0]
-        lp.col_cost_ = np.zeros(self._columns)
-        lp.col_lower_, lp.col_upper_ = matrix.lower, matrix.upper
-        lp.row_lower_, lp.row_upper_ = matrix.row_lower, matrix.row_upper
-        lp.a_matrix_.format_ = highspy.MatrixFormat.kColwise
-        lp.a_matrix_.start_ = matrix.matrix.indptr
-        lp.a_matrix_.index_ = matrix.matrix.indices
-        lp.a_matrix_.value_ = matrix.matrix.data
-        if not relaxed and matrix.integer.any():
-            lp.integrality_ = [
-                highspy.HighsVarType.kInteger if whole else highspy.HighsVarType.kContinuous
-                for whole in matrix.integer.tolist()
-            ]
-        self._demand(self._highs.passModel(lp), "passing the model")
+        rows = matrix.matrix
+        whole = np.zeros(self._columns, dtype=np.int32) if relaxed else matrix.integer.astype(np.int32)
+        kinds = (highspy.MatrixFormat.kColwise.value, highspy.ObjSense.kMinimize.value)
+        costs, bounds = np.zeros(self._columns), (matrix.lower, matrix.upper, matrix.row_lower, matrix.row_upper)
+        entries = (rows.indptr, rows.indices, rows.data)
+        passed = self._highs.passModel(  # arrays, not an object of HiGHS, that takes them number by number
+            self._columns, rows.shape[0], rows.nnz, *kinds, 0.0, costs, *bounds, *entries, whole
+        )
+        self._demand(passed, "passing the model")
 
     def _begin(self, seed: int) -> None:
         self._highs = _QuietHighs()  # type: ignore[no-untyped-call]
@@ -120,7 +115,7 @@ class Solver:
         other._columns = self._columns
         other._begin(0)
         other._demand(other._highs.passModel(self._highs.getLp()), "passing the model")
-        other._demand(other._highs.setBasis(self._highs.getBasis()), "a basis to go on from")
+        other.go_on_from(self.basis())
         return other
 
     def set_costs(self, costs: Floats, offset: float = 0.0, *, maximise: bool) -> None:
@@ -181,8 +176,12 @@ class Solver:
 
     def begin_from(self, basis: Basis) -> None:
         """The dual simplex method begins there, without presolve."""
-        self._demand(self._highs.setBasis(basis), "a basis to begin from")
+        self.go_on_from(basis)
         self.go_on_from_basis(primal=False)
+
+    def go_on_from(self, basis: Basis) -> None:
+        """Begins with the basis of a problem that is built alike."""
+        self._demand(self._highs.setBasis(basis), "a basis to go on from")
 
     def go_on_from_basis(self, *, primal: bool) -> None:
         """From now on the simplex method from the last basis: primal after new columns and costs, else dual."""
@@ -236,6 +235,8 @@ class Solver:
         status = self._highs.run()
         if self._highs.getModelStatus() == highspy.HighsModelStatus.kUnknown:
             self._demand(self._highs.clearSolver(), "beginning anew")  # a basis from before led it nowhere
+            self._set("simplex_strategy", DUAL_SIMPLEX)  # from nothing the primal one, without presolve, takes minutes
+            self._set("presolve", "choose")
             status = self._highs.run()
         if news is not None:
             self._highs.cbMipImprovingSolution.unsubscribe(news.improved)

@@ -23,7 +23,7 @@ from scheduler.errors import SolverError
 from scheduler.model.compile import Matrix
 from scheduler.model.solve import Clock, Incumbent, Outcome, Result, Solver
 from scheduler.model.strategy.apart import Apart, side_by_side
-from scheduler.model.strategy.blocks import columns_beside, rows_of_markets
+from scheduler.model.strategy.blocks import columns_beside, rows_naming, rows_of_markets
 from scheduler.model.strategy.by_interval import by_interval
 from scheduler.model.strategy.counts import with_counts
 from scheduler.model.strategy.lone import lone
@@ -51,6 +51,8 @@ SHARE_OF_TIME_WITHOUT_OFFERS = 0.2
 SECONDS_WITHOUT_OFFERS = 5.0
 """If that is not more than half of the time, the plan without offers may take so long even where the share is less."""
 REL_GAP_WITHOUT_OFFERS = 0.05
+LARGEST_COLUMNS_COUNT = 300_000
+"""Beyond this many, all columns at once are never asked where there is a plan."""
 BLOCKS_COLUMNS_COUNT = 40_000
 """Beyond this many the relaxation is solved by blocks."""
 GAP_OF_RELAXATION = 3e-5
@@ -108,7 +110,7 @@ def _with_offers(
     if len(matrix.money) > BLOCKS_COLUMNS_COUNT:
         with suppress(SolverError):  # too hard to take apart, or no time: the way below has an answer for both
             known = _by_blocks(matrix, formulated, options, clock, on_incumbent)
-    if known.outcome is Outcome.OPTIMAL:
+    if _is_last(known, matrix, clock):
         return known
     relaxed, rows = _offers_whole(matrix, formulated, options, Clock(SHARE_OF_TIME * clock.left_seconds), known.x)
     if relaxed.outcome is Outcome.INFEASIBLE:
@@ -251,11 +253,22 @@ def _among_used(
     told = None
     if on_incumbent is not None:
         told = lambda x, money, bound: on_incumbent(among(columns, x, count), money, bound)  # noqa: E731
-    rounding = Rounding(matrix.part(columns), offers.x[columns], options.seed)
+    part = matrix.part(columns, np.flatnonzero(rows_naming(matrix, relaxation.used)))
+    rounding = Rounding(part, offers.x[columns], options.seed)
     best = best_rounding(rounding, tries, offers.bound, options, clock, told, most_repairs_count=0)
     if best is None:
         best = best_rounding(rounding, tries, offers.bound, options, clock, told)
     return None if best is None else (among(columns, best[0], count), best[1])
+
+
+def _is_last(known: Result, matrix: Matrix, clock: Clock) -> bool:
+    """Whether all columns at once are not worth asking: it is proven, or too large and there is a plan or no time.
+
+    Of 760,000 columns HiGHS did not solve the relaxation in 600 s, and of ten times as many it fills the memory.
+    """
+    if known.outcome is Outcome.OPTIMAL:
+        return True
+    return len(matrix.money) > LARGEST_COLUMNS_COUNT and (known.x is not None or clock.left_seconds <= 0)
 
 
 def _without_offers(matrix: Matrix, options: SolveOptions, clock: Clock) -> Solution | None:

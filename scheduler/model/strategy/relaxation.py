@@ -24,7 +24,7 @@ from scheduler.errors import SolverError
 from scheduler.model.compile import Matrix
 from scheduler.model.solve import Clock, Outcome, Solver
 from scheduler.model.strategy.apart import Apart, Indices, side_by_side
-from scheduler.model.strategy.blocks import NOTHING, Blocks, Bound, columns_beside
+from scheduler.model.strategy.blocks import NOTHING, Blocks, Bound, columns_beside, rows_naming
 from scheduler.model.strategy.tightening import Row, with_rows
 from scheduler.problem import Floats
 
@@ -83,6 +83,8 @@ class Relaxation:
     def _first_prices(self) -> Floats:
         """[rows] of the problem that offers nothing; of what markets ask for, of a sample or of the offers."""
         matrix, boxed = self.matrix, self._boxed
+        sampled = _prices_of_sample(matrix, boxed, self._clock)  # before anything else takes memory
+        self._box_share = FIRST_BOX if sampled is None else FIRST_BOX_OF_SAMPLE
         rows, columns = np.setdiff1d(np.arange(matrix.matrix.shape[0]), boxed), columns_beside(matrix, boxed)
         bare = matrix.part(columns, rows)
         prices = np.zeros(matrix.matrix.shape[0])
@@ -97,9 +99,7 @@ class Relaxation:
             prices[rows[part[1]]] = solver.duals()
 
         side_by_side(solve, Apart(bare).parts)
-        sampled = _prices_of_sample(matrix, boxed, self._clock)
         prices[boxed] = _prices_of_offers(matrix, boxed) if sampled is None else sampled
-        self._box_share = FIRST_BOX if sampled is None else FIRST_BOX_OF_SAMPLE
         return prices
 
     def _first_box(self) -> float:
@@ -120,9 +120,7 @@ class Relaxation:
 
     def limit(self, columns: Indices, lower: Floats, upper: Floats) -> None:
         """From now on the same with other bounds of some columns."""
-        every_lower, every_upper = self.matrix.lower.copy(), self.matrix.upper.copy()
-        every_lower[columns], every_upper[columns] = lower, upper
-        self.matrix = replace(self.matrix, lower=every_lower, upper=every_upper)
+        self.matrix = self.matrix.limited(columns, lower, upper)
         self._blocks.limit(columns, lower, upper)
         self._weak_duality.limit(columns, lower, upper)
         self._master.limit(columns, lower, upper)
@@ -271,11 +269,10 @@ class _Master:
 
     def limit(self, columns: Indices, lower: Floats, upper: Floats) -> None:
         """Bounds of some columns, of those too that are not there yet."""
-        low, high = self._matrix.lower.copy(), self._matrix.upper.copy()
-        low[columns], high[columns] = lower, upper
-        self._matrix = replace(self._matrix, lower=low, upper=high)
+        self._matrix = self._matrix.limited(columns, lower, upper)
         here = np.isin(self._columns, columns)
-        self._solver.set_bounds(self._at[here], low[self._columns[here]], high[self._columns[here]])
+        at = self._columns[here]
+        self._solver.set_bounds(self._at[here], self._matrix.lower[at], self._matrix.upper[at])
         self._is_limited = True
 
     def solve(self, clock: Clock) -> tuple[Floats, float, Floats] | None:
@@ -331,11 +328,10 @@ def _prices_of_sample(matrix: Matrix, boxed: Indices, clock: Clock) -> Floats | 
     chosen = sites[:: max(SITES_PER_SAMPLED, 1)]
     share = len(chosen) / len(sites)
     columns = np.flatnonzero(np.isin(matrix.site, chosen) | (matrix.site < 0))
-    entries = csc_array(matrix.matrix[:, columns])
-    rows = np.unique(entries.indices)
+    rows = np.unique(matrix.matrix[:, columns].indices).astype(np.int64)
     sample = matrix.part(columns, rows)
     of_all = sample.site < 0
-    rows_of_all = abs(sample.matrix) @ of_all.astype(float) > 0
+    rows_of_all = rows_naming(sample, of_all)
     scaled: NDArray[np.float64] = np.where(of_all, share, 1.0)
     sides = np.where(rows_of_all, share, 1.0)
     sample = replace(
