@@ -184,6 +184,10 @@ def test_columns_in_use_have_a_solution_for_any_offers(fleet: Matrix) -> None:
     solver.set_bounds(at, fleet.upper[columns], fleet.upper[columns])  # more than all machines hold
     dear = solver.solve(rel_gap=0.0, abs_gap=0.0, seconds=60).objective
     assert dear is not None and dear < 0.5 * most
+    solver.set_bounds(at, fleet.lower[columns], fleet.upper[columns])
+    found._center[found._boxed] = 1e4 * found._width  # prices far beyond the width: what lacks must not earn even then
+    solver, _ = found.restricted(columns)
+    assert solver.point()[1] == pytest.approx(most, rel=1e-6)
     found.limit(columns, fleet.lower[columns], fleet.upper[columns])
     found.solve(1e-5)
     assert found.money == pytest.approx(in_one_piece(fleet), rel=2e-5)

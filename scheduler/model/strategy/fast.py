@@ -30,7 +30,7 @@ from scheduler.model.strategy.lone import lone
 from scheduler.model.strategy.offers import Offers
 from scheduler.model.strategy.plain import plain
 from scheduler.model.strategy.relaxation import Relaxation
-from scheduler.model.strategy.rounding import ROUNDINGS, Rounding, best_rounding
+from scheduler.model.strategy.rounding import ROUNDINGS, SHARE_OF_TIME_ROUNDING, Rounding, best_rounding, made_better
 from scheduler.model.strategy.search import Solution, among, better, proven
 from scheduler.model.strategy.tightening import ROUNDS_COUNT, Row, Tightening, tightening_of, with_rows
 from scheduler.model.strategy.tree import tree_of
@@ -202,6 +202,8 @@ def _by_blocks(
     if tightening is not None:
         _tighten(relaxation, tightening)
     relaxation.solve(GAP_OF_RELAXATION)
+    if relaxation.money == -np.inf:
+        raise SolverError("the relaxation did not converge")
     allowed = max(options.abs_gap, options.rel_gap * abs(relaxation.bound))
     offers = Offers(relaxation, Clock(SHARE_OF_TIME_BY_BLOCKS * clock.left_seconds))
     best: Solution | None = None
@@ -258,6 +260,8 @@ def _among_used(
     best = best_rounding(rounding, tries, offers.bound, options, clock, told, most_repairs_count=0)
     if best is None:
         best = best_rounding(rounding, tries, offers.bound, options, clock, told)
+    if best is not None and not proven(best[1], offers.bound, options):
+        best = made_better(rounding, best, offers.bound, options, Clock(SHARE_OF_TIME_ROUNDING * clock.left_seconds))
     return None if best is None else (among(columns, best[0], count), best[1])
 
 

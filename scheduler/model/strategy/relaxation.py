@@ -32,8 +32,10 @@ FIRST_BOX, FIRST_BOX_OF_SAMPLE = 2.0, 0.15
 """Half the width of the box, in mean prices to begin with; those of a sample are nearly right."""
 BOX_OF_ROWS = 100.0
 """That of a row that whole offers keep, in the same; prices of a step, which is some MW."""
-WIDE = 20.0
-"""A box that holds nothing back but what has no solution, in the same."""
+WIDEST = 1e5
+"""Of offers that nobody can hold prices would rise without end."""
+WIDE = 100.0
+"""In the same, beyond any price: a box that holds nothing back but what has no solution."""
 NARROWER, WIDER, FREE = 0.7, 1.5, 4.0
 """After prices that were no better; after better ones that the box held back; where only the box is in the way, each
 time more."""
@@ -151,13 +153,13 @@ class Relaxation:
 
         What lacks there is bought dearly, so there is always a solution.
         """
-        box = np.maximum(self._box, WIDE * self._width)
-        solver = self._master.opened(np.flatnonzero(self.used), self._center, box, self._clock)
+        box = np.abs(self._center[self._boxed]) + WIDE * self._width  # around nothing, or what is off balance earned
+        solver = self._master.opened(np.flatnonzero(self.used), np.zeros(len(self._center)), box, self._clock)
         return solver, self._master.at(columns)
 
     def solve(self, rel_gap: float, enough: float = -np.inf, *, roughly: bool = False) -> None:
         """Until bound and money are within ``rel_gap``, or until the bound is no more than ``enough``: then no money.
-        None either, and the bound that there is, where limits leave the columns in use no solution.
+        None either, and the bound that there is, where limits leave columns in use no solution, or after many turns.
 
         ``roughly``: even if the box still holds something back, so that the point is not quite balanced.
 
@@ -192,7 +194,7 @@ class Relaxation:
                 self._box[off] *= WIDER
             else:
                 self._box *= NARROWER
-        raise SolverError("the relaxation did not converge")
+            self._box = np.minimum(self._box, WIDEST * self._width)
 
 
 class _Master:

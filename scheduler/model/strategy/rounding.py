@@ -238,6 +238,12 @@ def mw_per_machine(matrix: Matrix, rows: csr_array) -> Floats:
     return np.where(alone & one_sided, per_machine, 0.0)
 
 
+def made_better(rounding: Rounding, found: Solution, bound: float, options: SolveOptions, clock: Clock) -> Solution:
+    """A solution with whole machines, as good as the gap needs or as a look at some intervals at a time makes it."""
+    allowed = max(options.abs_gap, options.rel_gap * abs(bound))
+    return rounding.improved(found, bound - 0.99 * allowed, clock, gap=0.02 * allowed)
+
+
 def best_rounding(
     rounding: Rounding,
     tries: Sequence[tuple[float, int]],
@@ -260,7 +266,7 @@ def best_rounding(
         enough = bound - 0.99 * allowed
         if radius and best is not None and not improved:
             improved = True
-            best = rounding.improved(best, enough, time, gap=0.02 * allowed)
+            best = made_better(rounding, best, bound, options, time)
             if proven(best[1], bound, options):
                 break
         rounded = rounding.whole(margin, radius, enough, time, gap=0.1 * allowed, repairs_count=repairs_count)
