@@ -15,20 +15,17 @@ from scipy.sparse import csr_array
 from scheduler.model.solve import Clock
 from scheduler.model.strategy.apart import Indices
 from scheduler.model.strategy.relaxation import Relaxation
-from scheduler.model.strategy.tree import Branch, Tree
+from scheduler.model.strategy.tree import SHARE_AT_ONCE, Branch, Tree
 from scheduler.problem import Floats
 
 PRECISION = 2e-5
 """Of the money of offers that are decided, and of a leaf."""
 HOPELESS = 0.05
 """Of the money: what lacks so much of the bound is given up, for there may be no solution at all."""
-SHARE_AT_ONCE = 0.34
-"""Of the offers in parts, how many are rounded at a time."""
 STEPS_COUNT = 16
 """Single steps asked after from there."""
 WORTH_ASKING = 3e-6
 """A step is asked after if prices promise more than this share of the money."""
-PASSES_COUNT = 1
 MOST_RELAXATIONS_OF_BLOCK_COUNT = 16
 SHARE_OF_BLOCK = 0.1
 """Of the gap, what a block may lose."""
@@ -161,19 +158,15 @@ class Offers:
     def _take_around(self, values: Floats, gap: float) -> None:
         """Offers made better a block at a time, all others as they are: the best of each by a small tree."""
         tree, money = self._tree(), -np.inf
-        for _ in range(PASSES_COUNT):
-            before = money
-            for block in self._blocks:
-                lower, upper = values.copy(), values.copy()
-                lower[block], upper[block] = self._lower[block], self._upper[block]
-                begin = Branch(lower, upper)
-                found = tree.search(
-                    MOST_RELAXATIONS_OF_BLOCK_COUNT, self._clock, gap=SHARE_OF_BLOCK * gap, enough=money, begin=[begin]
-                )
-                if found.x is not None and found.objective is not None and found.objective > money:
-                    values, money = np.rint(found.x[tree.columns]), found.objective
-            if money <= before + SHARE_OF_BLOCK * gap:
-                break
+        for block in self._blocks:
+            lower, upper = values.copy(), values.copy()
+            lower[block], upper[block] = self._lower[block], self._upper[block]
+            begin = [Branch(lower, upper)]
+            found = tree.search(
+                MOST_RELAXATIONS_OF_BLOCK_COUNT, self._clock, gap=SHARE_OF_BLOCK * gap, enough=money, begin=begin
+            )
+            if found.x is not None and found.objective is not None and found.objective > money:
+                values, money = np.rint(found.x[tree.columns]), found.objective
         self._take(values)
 
     def _tree(self) -> Tree:
