@@ -32,6 +32,8 @@ FIRST_BOX, FIRST_BOX_OF_SAMPLE = 2.0, 0.15
 """Half the width of the box, in mean prices to begin with; those of a sample are nearly right."""
 BOX_OF_ROWS = 100.0
 """That of a row that whole offers keep, in the same; prices of a step, which is some MW."""
+BOX_WHEN_LIMITED = 0.05
+"""In the same, at least: prices of other offers are others."""
 WIDEST = 1e5
 """Of offers that nobody can hold prices would rise without end."""
 WIDE = 100.0
@@ -126,6 +128,7 @@ class Relaxation:
         self._blocks.limit(columns, lower, upper)
         self._weak_duality.limit(columns, lower, upper)
         self._master.limit(columns, lower, upper)
+        self._box = np.maximum(self._box, BOX_WHEN_LIMITED * self._width)
 
     def tighten(self, rows: Sequence[Row]) -> None:
         """From now on with more rows, which all whole solutions keep."""
