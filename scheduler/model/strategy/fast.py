@@ -196,7 +196,7 @@ def _best_of(best: Solution | None, bound: float, options: SolveOptions) -> Resu
 def _by_blocks(
     matrix: Matrix, formulated: Matrix, options: SolveOptions, clock: Clock, on_incumbent: Incumbent | None
 ) -> Result:
-    """Offers by windows, machines among the columns in use. Raises SolverError where the relaxation was not solved."""
+    """Offers by branch and price, machines among the columns in use. Raises SolverError: no relaxation was found."""
     tightening = tightening_of(formulated, Clock(SHARE_FOR_ROWS * clock.left_seconds))
     relaxation = Relaxation(matrix, clock)
     if tightening is not None:

@@ -15,7 +15,7 @@ from scipy.sparse import csr_array
 from scheduler.model.solve import Clock
 from scheduler.model.strategy.apart import Indices
 from scheduler.model.strategy.relaxation import Relaxation
-from scheduler.model.strategy.tree import SHARE_AT_ONCE, Branch, Tree
+from scheduler.model.strategy.tree import Branch, Tree, nearest_to_whole
 from scheduler.problem import Floats
 
 PRECISION = 2e-5
@@ -85,11 +85,10 @@ class Offers:
         lower, upper = self._lower.copy(), self._upper.copy()
         while True:
             away = np.abs(values - np.rint(values))
-            parts = np.flatnonzero(away > NEARLY_WHOLE)
-            nearest = parts[np.argsort(away[parts], kind="stable")][: max(1, int(SHARE_AT_ONCE * len(parts)))]
+            nearest = nearest_to_whole(np.where(away > NEARLY_WHOLE, away, 0.0))
             lower[nearest] = upper[nearest] = np.rint(values[nearest])
             self._relaxation.limit(self.columns, lower, upper)
-            if not len(parts):
+            if not len(nearest):
                 return np.rint(values)
             found = self._relaxation.among_used()
             if found.money == -np.inf:

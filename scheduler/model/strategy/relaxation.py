@@ -117,11 +117,6 @@ class Relaxation:
         """[rows] those of the bound, of the rows that blocks share."""
         return self._center
 
-    @property
-    def prices_of_all_rows(self) -> Floats:
-        """[rows] those of the bound, and of the rows of each block what it answers to them."""
-        return self._answered
-
     def limit(self, columns: Indices, lower: Floats, upper: Floats) -> None:
         """From now on the same with other bounds of some columns."""
         self.matrix = self.matrix.limited(columns, lower, upper)

@@ -156,10 +156,9 @@ class Tree:
         """Whole offers near those of a branch: some rounded at a time, the nearest first. None: none better."""
         while branch.x is not None and (best is None or branch.money > best.money):
             away = self._away(branch)
-            nearest = np.flatnonzero(away)
-            if not len(nearest):
+            if not away.any():
                 return branch
-            nearest = nearest[np.argsort(away[nearest], kind="stable")][: max(1, int(SHARE_AT_ONCE * len(nearest)))]
+            nearest = nearest_to_whole(away)
             lower, upper = branch.lower.copy(), branch.upper.copy()
             lower[nearest] = upper[nearest] = np.rint(branch.x[self.columns[nearest]])
             branch = self._branch(self._relaxed, lower, upper, clock)
@@ -212,6 +211,12 @@ class Tree:
         overall = np.where(all_tried > 0, self._lost.sum(axis=1) / np.maximum(all_tried, WHOLE), 1.0)
         tried = self._parts_tried[:, column]
         return np.where(tried > 0, self._lost[:, column] / np.maximum(tried, WHOLE), overall)
+
+
+def nearest_to_whole(away: Floats) -> Indices:
+    """Of what is away from whole, so far each, the part that is rounded at a time: the nearest first."""
+    parts = np.flatnonzero(away)
+    return parts[np.argsort(away[parts], kind="stable")][: max(1, int(SHARE_AT_ONCE * len(parts)))]
 
 
 def tree_of(relaxed: Solver, matrix: Matrix) -> Tree:
