@@ -111,11 +111,39 @@ class Solver:
 
     def twin(self) -> Solver:
         """The same model, costs, bounds and basis in an instance of its own, to be solved beside this one."""
-        other = Solver.__new__(Solver)
-        other._columns = self._columns
-        other._begin(0)
-        other._demand(other._highs.passModel(self._highs.getLp()), "passing the model")
+        other = self._holding(self._highs.getLp())
         other.go_on_from(self.basis())
+        return other
+
+    def presolved(self, columns: NDArray[np.int64]) -> tuple[Solver, NDArray[np.int64]] | None:
+        """What presolve leaves of a relaxation if some columns are whole, and where these are in it.
+
+        Good for any bounds of these within those that they have. None where presolve takes one of them away.
+        """
+        other = self._holding(self._highs.getLp())
+        for column in columns.tolist():
+            other._demand(other._highs.changeColIntegrality(column, highspy.HighsVarType.kInteger), "a whole column")
+            other._demand(other._highs.passColName(column, str(column)), "naming a column")
+        other._demand(other._highs.presolve(), "presolve")
+        left = other._highs.getPresolvedLp()
+        at = {name: number for number, name in enumerate(left.col_names_) if name}
+        if other._highs.getModelPresolveStatus() != highspy.HighsPresolveStatus.kReduced or len(at) < len(columns):
+            return None
+        is_turned = left.sense_ != self._highs.getLp().sense_
+        costs, offset = np.array(left.col_cost_), left.offset_
+        left.integrality_, left.col_names_, left.row_names_ = [], [], []
+        reduced = self._holding(left)
+        maximise = self._highs.getLp().sense_ == highspy.ObjSense.kMaximize
+        reduced.set_costs(-costs if is_turned else costs, -offset if is_turned else offset, maximise=maximise)
+        reduced._set("presolve", "off")
+        return reduced, np.array([at[str(column)] for column in columns.tolist()], dtype=np.int64)
+
+    @staticmethod
+    def _holding(model: Any) -> Solver:
+        other = Solver.__new__(Solver)
+        other._columns = model.num_col_
+        other._begin(0)
+        other._demand(other._highs.passModel(model), "passing the model")
         return other
 
     def set_costs(self, costs: Floats, offset: float = 0.0, *, maximise: bool) -> None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from scheduler.errors import SolverError
 from scheduler.model.compile import Matrix
 from scheduler.model.solve import Clock, Solver
 from scheduler.model.strategy.apart import Apart, side_by_side
@@ -69,3 +70,22 @@ def test_a_plan_without_offers_keeps_every_row(name: str) -> None:
     assert (activity <= matrix.row_upper + 1e-6).all() and (activity >= matrix.row_lower - 1e-6).all()
     assert (x[matrix.integer] == np.rint(x[matrix.integer])).all() and not x[matrix.offers].any()
     assert money == pytest.approx(float(matrix.money @ x) + matrix.constant)
+
+
+def test_within_a_problem_others_are_solved_one_by_one() -> None:
+    """Or each would wait for threads that wait for it."""
+    assert side_by_side(lambda n: sum(side_by_side(lambda m: n * m, range(4))), range(8)) == [6 * n for n in range(8)]
+
+
+def test_an_error_ends_all_and_reaches_the_caller() -> None:
+    ended = []
+
+    def solved(number: int) -> None:
+        if number == 0:
+            raise SolverError("no")
+        ended.append(number)
+
+    with pytest.raises(SolverError):
+        side_by_side(solved, range(50))
+    count = len(ended)
+    assert side_by_side(lambda number: number, range(3)) == [0, 1, 2] and len(ended) == count

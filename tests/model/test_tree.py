@@ -10,7 +10,7 @@ import pytest
 from scheduler.model.build import build
 from scheduler.model.compile import Matrix, compile_matrix
 from scheduler.model.solve import Clock, Outcome, Solver
-from scheduler.model.strategy.tree import WHOLE, Branch, tree_of
+from scheduler.model.strategy.tree import WHOLE, Branch, Tree, tree_of
 from scheduler.problem import Floats
 from tests.model.tiny_fixtures import NAMES, problem_of
 
@@ -157,3 +157,29 @@ def test_both_sides_at_once_find_the_same(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr("scheduler.model.strategy.tree.TWIN_COLUMNS_COUNT", 0)
     at_once = tree_of(relaxed(matrix, matrix.money), matrix).search(MOST, Clock(60), gap=1e-6)
     assert at_once.outcome is Outcome.OPTIMAL and at_once.objective == pytest.approx(alone.objective)
+
+
+@pytest.mark.parametrize("name", DAYS)
+def test_what_presolve_leaves_has_the_same_best_under_any_bounds_of_the_offers(name: str) -> None:
+    matrix = matrix_of(name)
+    free = np.flatnonzero(matrix.coarse & (matrix.lower < matrix.upper))
+    presolved = relaxed(matrix, matrix.money).presolved(free)
+    if presolved is None:
+        pytest.skip("presolve takes an offer away")
+    reduced, at = presolved
+    assert reduced.columns_count < len(matrix.money) and len(at) == len(free)
+    random = np.random.default_rng(1)
+    for _ in range(5):
+        lower, upper = matrix.lower.copy(), matrix.upper.copy()
+        ends = np.sort(random.integers(lower[free], np.minimum(upper[free], 20) + 1, (2, len(free))), axis=0)
+        lower[free], upper[free] = ends
+        best = most(replace(matrix, lower=lower, upper=upper), matrix.money)
+        found = Tree(reduced, at, *ends.astype(float)).search(MOST, Clock(60), gap=1e-6)
+        assert found.objective == (None if best is None else pytest.approx(best, rel=1e-6, abs=1e-5))
+
+
+def test_presolve_that_takes_an_offer_away_is_of_no_use() -> None:
+    matrix = matrix_of("days/sunny-sunday")
+    columns = np.flatnonzero(matrix.coarse)
+    fixed = replace(matrix, upper=np.where(np.arange(len(matrix.upper)) == columns[0], matrix.lower, matrix.upper))
+    assert relaxed(fixed, matrix.money).presolved(columns) is None

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import threading
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
+from functools import cache
 from typing import TypeVar
 
 import numpy as np
@@ -17,20 +20,41 @@ from scheduler.problem import Floats
 AT_ONCE = 2
 """Problems solved side by side: HiGHS lets go of the interpreter."""
 
+_here = threading.local()
+
 Indices = NDArray[np.int64]
 Problem = TypeVar("Problem")
 Solution = TypeVar("Solution")
 
 
 def side_by_side(solved: Callable[[Problem], Solution], problems: Iterable[Problem]) -> list[Solution]:
-    """The solutions of some problems, in their order."""
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        return list(pool.map(solved, problems))
+    """The solutions of some problems, in their order. Within one of them: one by one."""
+    if getattr(_here, "is_within", False):
+        return one_by_one(solved, problems)
+
+    def one(problem: Problem) -> Solution:
+        _here.is_within = True
+        return solved(problem)
+
+    threads = _threads(os.getpid())
+    begun = [threads.submit(one, problem) for problem in problems]
+    try:
+        return [each.result() for each in begun]
+    finally:
+        for each in begun:
+            each.cancel()
+        wait(begun)
 
 
 def one_by_one(solved: Callable[[Problem], Solution], problems: Iterable[Problem]) -> list[Solution]:
     """The same, one after the other."""
     return list(map(solved, problems))
+
+
+@cache
+def _threads(process: int) -> ThreadPoolExecutor:
+    """Of this process, kept: in each new thread HiGHS sets up threads of its own, which takes some milliseconds."""
+    return ThreadPoolExecutor(AT_ONCE)
 
 
 class Apart:

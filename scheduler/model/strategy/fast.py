@@ -33,7 +33,7 @@ from scheduler.model.strategy.relaxation import Relaxation
 from scheduler.model.strategy.rounding import ROUNDINGS, SHARE_OF_TIME_ROUNDING, Rounding, best_rounding, made_better
 from scheduler.model.strategy.search import Solution, among, better, proven
 from scheduler.model.strategy.tightening import ROUNDS_COUNT, Row, Tightening, tightening_of, with_rows
-from scheduler.model.strategy.tree import tree_of
+from scheduler.model.strategy.tree import MOST_COLUMNS_COUNT, TWIN_COLUMNS_COUNT, Tree, tree_of
 from scheduler.problem import Floats
 from scheduler.settings import SolveOptions
 
@@ -181,8 +181,24 @@ def _by_tree(
     matrix.ledger.day.relaxed_basis = relaxed.basis()
     tightening = tightening_of(formulated, Clock(SHARE_FOR_ROWS * clock.left_seconds))
     rows = [] if tightening is None else tightening.add_violated(relaxed, clock)
-    gap = max(abs_gap, rel_gap * abs(first.objective))
-    return tree_of(relaxed, matrix).search(MOST_RELAXATIONS_COUNT, clock, gap=gap), rows
+    return _whole(relaxed, matrix, clock, max(abs_gap, rel_gap * abs(first.objective))), rows
+
+
+def _whole(relaxed: Solver, matrix: Matrix, clock: Clock, gap: float) -> Result:
+    """Whole offers, by a tree on what presolve leaves of a relaxation: half of it, in half of the time."""
+    free = np.flatnonzero(matrix.coarse & (matrix.lower < matrix.upper))
+    large = relaxed.columns_count >= TWIN_COLUMNS_COUNT and len(free) <= MOST_COLUMNS_COUNT
+    presolved = relaxed.presolved(free) if large else None
+    if presolved is None:
+        return tree_of(relaxed, matrix).search(MOST_RELAXATIONS_COUNT, clock, gap=gap)
+    reduced, at = presolved
+    found = Tree(reduced, at, matrix.lower[free], matrix.upper[free]).search(MOST_RELAXATIONS_COUNT, clock, gap=gap)
+    if found.x is None:
+        return found
+    values = np.rint(found.x[at])
+    relaxed.set_bounds(free, values, values)
+    whole = relaxed.solve(rel_gap=0.0, abs_gap=0.0, seconds=clock.left_seconds)
+    return replace(found, x=whole.x, objective=whole.objective)
 
 
 def _best_of(best: Solution | None, bound: float, options: SolveOptions) -> Result:

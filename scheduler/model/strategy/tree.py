@@ -16,7 +16,7 @@ import numpy as np
 
 from scheduler.errors import SolverError
 from scheduler.model.compile import Matrix
-from scheduler.model.solve import Clock, Outcome, Result, Solver
+from scheduler.model.solve import Basis, Clock, Outcome, Result, Solver
 from scheduler.model.strategy.apart import Indices, one_by_one, side_by_side
 from scheduler.problem import Floats
 
@@ -32,7 +32,7 @@ RELAXATIONS_TO_DIVE = 20
 SHARE_AT_ONCE = 0.34
 """Of the offers in parts, how many a step of it rounds."""
 TWIN_COLUMNS_COUNT = 8000
-"""From here on both sides of a branch are solved at once, each by a solver of its own."""
+"""From here on both sides of a branch are solved at once, each by a solver of its own, both from the branch's basis."""
 LEAST_LOSS = 1e-6
 LOSS_OF_NOTHING = 1e9
 """What it counts for that a branch holds no solution."""
@@ -46,6 +46,7 @@ class Branch:
     upper: Floats
     x: Floats | None = None
     money: float = -np.inf
+    basis: Basis | None = None
 
 
 class _NotSolvedError(Exception):
@@ -144,7 +145,7 @@ class Tree:
             return Branch(lower, upper, None, -np.inf)
         if result.outcome is not Outcome.OPTIMAL:
             raise _NotSolvedError
-        return Branch(lower, upper, *solver.point())
+        return Branch(lower, upper, *solver.point(), solver.basis())
 
     def _away(self, branch: Branch) -> Floats:
         """[whole columns] how far from whole, 0 where that is the solver's dust."""
@@ -191,8 +192,13 @@ class Tree:
         lower, upper = branch.lower.copy(), branch.upper.copy()
         upper[column], lower[column] = np.floor(value), np.ceil(value)
         bounds = ((self._relaxed, branch.lower, upper), (self._beside, lower, branch.upper))
-        at_once = side_by_side if self._beside is not self._relaxed else one_by_one
-        sides = at_once(lambda side: self._branch(*side, clock), bounds)
+        if self._beside is self._relaxed:
+            sides = one_by_one(lambda side: self._branch(*side, clock), bounds)
+        else:
+            assert branch.basis is not None
+            for solver, _, _ in bounds:
+                solver.go_on_from(branch.basis)
+            sides = side_by_side(lambda side: self._branch(*side, clock), bounds)
         for number, (child, part) in enumerate(zip(sides, self._parts(branch, column), strict=True)):
             if child.x is not None:
                 self._lost[number, column] += branch.money - child.money
