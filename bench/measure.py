@@ -5,10 +5,10 @@ from __future__ import annotations
 import resource
 import statistics
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import partial, partialmethod
 from threading import Lock
 from typing import Any
 
@@ -81,20 +81,22 @@ class _Running:
 def solver_clock() -> Iterator[_Running]:
     """Counts the time in which HiGHS runs."""
     running = _Running()
-    run = highspy.Highs.run
+    methods = {name: getattr(highspy.Highs, name) for name in ("run", "presolve")}
 
-    def counted(self: highspy.Highs, *args: Any) -> Any:
+    def counted(method: Callable[..., Any], self: highspy.Highs, *args: Any) -> Any:
         running.enter()
         try:
-            return run(self, *args)
+            return method(self, *args)
         finally:
             running.leave()
 
-    setattr(highspy.Highs, "run", counted)  # noqa: B010 - a method is assigned to, on purpose
+    for name, method in methods.items():
+        setattr(highspy.Highs, name, partialmethod(partial(counted, method)))
     try:
         yield running
     finally:
-        setattr(highspy.Highs, "run", run)  # noqa: B010
+        for name, method in methods.items():
+            setattr(highspy.Highs, name, method)
 
 
 def measure(problem: Problem, patience: Patience, *, relaxed: bool, reduced: bool, plain: bool) -> Measured:

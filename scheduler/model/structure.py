@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import chain, repeat, starmap
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -107,6 +107,12 @@ class Skeleton:
         return sum(array.nbytes for array in arrays) + 8 * len(self.row_names)
 
 
+class Finding(Protocol):
+    """What a strategy learned, and how much memory that takes."""
+
+    size_bytes: int
+
+
 @dataclass
 class Structure:
     """Collects variables and rows until it is closed; a matrix from then on."""
@@ -114,15 +120,16 @@ class Structure:
     intervals: int
     declared: list[Declared] = field(default_factory=list)
     closed: bool = False
-    findings: dict[bytes, Any] = field(default_factory=dict)  # what a strategy learned of it, for other days
+    findings: dict[bytes, Finding] = field(default_factory=dict)  # what a strategy learned of it, for other days
     _parts: _Parts = field(default_factory=_Parts)
     _variables_count: int = 0
     _rows_count: int = 0
 
     @property
     def size_bytes(self) -> int:
-        """Memory of a closed structure with its matrix, about: numbers of variables are kept where they are used."""
-        return self.skeleton.size_bytes + 8 * self._variables_count
+        """Memory of a closed structure with all that is kept with it, about: variables are kept where they are used."""
+        found = sum(each.size_bytes for each in self.findings.values())
+        return self.skeleton.size_bytes + 8 * self._variables_count + found
 
     def add_variables(
         self, name: str, chosen: NDArray[np.bool_], sides: tuple[ArrayLike, ArrayLike], kind: tuple[bool, bool, Owner]

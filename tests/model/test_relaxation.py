@@ -12,7 +12,7 @@ from scheduler.errors import SolverError
 from scheduler.model.build import build
 from scheduler.model.compile import Matrix, compile_matrix
 from scheduler.model.solve import Clock, Outcome, Result, Solver
-from scheduler.model.strategy import fast, relaxation
+from scheduler.model.strategy import fast
 from scheduler.model.strategy.blocks import Blocks, Bound
 from scheduler.model.strategy.relaxation import Relaxation
 from scheduler.model.strategy.tightening import tightening_of, with_rows
@@ -95,18 +95,6 @@ def test_offers_that_are_fixed_earn_what_they_earn_in_one_piece() -> None:
     lower, upper = matrix.lower.copy(), matrix.upper.copy()
     lower[coarse] = upper[coarse] = 0.0
     assert found.money == pytest.approx(in_one_piece(replace(matrix, lower=lower, upper=upper)), rel=3e-5)
-
-
-def test_prices_of_a_sample_of_sites_lead_to_the_same_relaxation(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(SIZES, "S", (4, 2, 24))
-    matrix = matrix_of(schedule_request_from_pb(scale_request("S", 3))[1])
-    exact, without = in_one_piece(matrix), Relaxation(matrix, Clock(60)).prices
-    monkeypatch.setattr(relaxation, "SAMPLE_SITES_COUNT", 3)
-    monkeypatch.setattr(relaxation, "SITES_PER_SAMPLED", 2)
-    found = Relaxation(matrix, Clock(60))
-    assert (found.prices != without).any()
-    found.solve(1e-5)
-    assert found.money == pytest.approx(exact, rel=2e-5) and found.bound == pytest.approx(exact, rel=2e-5)
 
 
 @pytest.mark.parametrize("name", NAMES)

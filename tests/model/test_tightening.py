@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from scheduler.model.build import build
 from scheduler.model.compile import Matrix, compile_matrix
 from scheduler.model.solve import Clock, Outcome, Solver
+from scheduler.model.strategy import tightening
 from scheduler.model.strategy.tightening import Row, tightening_of, with_rows
 from scheduler.problem import Floats, Problem
 from scheduler.wire.request import schedule_request_from_pb
@@ -195,3 +196,16 @@ def test_what_was_found_is_kept_for_the_same_bounds() -> None:
 
 def test_without_time_nothing_is_found() -> None:
     assert tightening_of(matrix_of(problem_of("days/sunny-sunday")), Clock(-1.0)) is None
+
+
+def test_what_is_kept_of_a_fleet_has_a_size_and_the_oldest_goes_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    matrix = matrix_of(problem_of("days/sunny-sunday"))
+    structure = matrix.ledger.structure
+    before = structure.size_bytes
+    known = tightening_of(matrix, Clock(60))
+    assert known is not None and structure.size_bytes == before + known.size_bytes > before
+    monkeypatch.setattr(tightening, "MOST_FINDINGS_BYTES", int(2.5 * known.size_bytes))
+    for more in (1.0, 2.0):
+        assert tightening_of(replace(matrix, upper=matrix.upper + more), Clock(60)) is not None
+    assert len(structure.findings) == 2 and known not in structure.findings.values()
+    assert tightening_of(matrix, Clock(60)) is not known

@@ -56,6 +56,22 @@ def rows_of_markets(matrix: Matrix) -> Indices:
     return np.flatnonzero(of_asset & of_all)
 
 
+def sites_of(matrix: Matrix) -> Indices:
+    """[columns] the site of each, also of what belongs to none but meets the columns of a single one; else -1."""
+    entries, columns = matrix.matrix.indices, np.repeat(np.arange(len(matrix.money)), np.diff(matrix.matrix.indptr))
+    sites = matrix.site.astype(np.int64)
+    for _ in range(2):  # some meet them by way of others
+        known = sites[columns] >= 0
+        most, least = np.full(matrix.matrix.shape[0], -1), np.full(matrix.matrix.shape[0], np.iinfo(np.int64).max)
+        np.maximum.at(most, entries[known], sites[columns[known]])
+        np.minimum.at(least, entries[known], sites[columns[known]])
+        highest, lowest = np.full(len(sites), -1), np.full(len(sites), np.iinfo(np.int64).max)
+        np.maximum.at(highest, columns, most[entries])
+        np.minimum.at(lowest, columns, least[entries])
+        sites = np.where((sites < 0) & (highest == lowest), highest, sites)
+    return sites
+
+
 def rows_naming(matrix: Matrix, columns: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """[rows] whether a row names any of some columns."""
     named = np.zeros(matrix.matrix.shape[0], dtype=bool)
@@ -72,9 +88,11 @@ def columns_beside(matrix: Matrix, rows: Indices) -> Indices:
 
 
 class Blocks:
-    """The blocks of a matrix."""
+    """The blocks of a matrix; ``keeps_solvers`` None: if there are few columns."""
 
-    def __init__(self, matrix: Matrix) -> None:
+    def __init__(self, matrix: Matrix, keeps_solvers: bool | None = None) -> None:
+        few = len(matrix.money) <= MOST_COLUMNS_COUNT_WITH_SOLVERS
+        self._keeps_solvers = few if keeps_solvers is None else keeps_solvers
         self._matrix = matrix
         self.owner_of_row = owner_of_rows(matrix)
         self.shared_rows = np.flatnonzero(self.owner_of_row < 0)
@@ -118,7 +136,7 @@ class Blocks:
                 raise SolverError("a block of the relaxation was not solved")
             used[block.columns[np.abs(solver.point()[0]) > NOTHING]] = True
             answered[block.rows] = solver.duals()
-            if len(costs) <= MOST_COLUMNS_COUNT_WITH_SOLVERS:
+            if self._keeps_solvers:
                 block.solver = solver
             if block.solver is None or block.basis is None:
                 block.basis = solver.basis()

@@ -29,8 +29,15 @@ from scheduler.model.strategy.counts import with_counts
 from scheduler.model.strategy.lone import lone
 from scheduler.model.strategy.offers import Offers
 from scheduler.model.strategy.plain import plain
+from scheduler.model.strategy.portions import relaxation_of
 from scheduler.model.strategy.relaxation import Relaxation
-from scheduler.model.strategy.rounding import ROUNDINGS, SHARE_OF_TIME_ROUNDING, Rounding, best_rounding, made_better
+from scheduler.model.strategy.rounding import (
+    ROUNDINGS,
+    SHARE_OF_TIME_ROUNDING,
+    Rounding,
+    best_rounding,
+    made_better,
+)
 from scheduler.model.strategy.search import Solution, among, better, proven
 from scheduler.model.strategy.tightening import ROUNDS_COUNT, Row, Tightening, tightening_of, with_rows
 from scheduler.model.strategy.tree import MOST_COLUMNS_COUNT, TWIN_COLUMNS_COUNT, Tree, tree_of
@@ -60,6 +67,10 @@ GAP_BEFORE_ROWS = 1e-3
 """Rows that whole offers keep need no more, and change the prices again."""
 SHARE_OF_TIME_BY_BLOCKS = 0.6
 """Of the time that is left, what the offers may take once the relaxation is there."""
+MOST_COLUMNS_COUNT_TO_SEARCH = 1_000_000
+"""Of more, the offers nearest to the relaxation are taken: a step of one says nothing among so many."""
+SHARE_OF_TIME_TO_BOUND = 0.35
+"""Of the time that is left, what their relaxation may take to come nearer to its bound once it is begun."""
 SHARE_FOR_OFFERS = 0.8
 """Of the gap, what offers may have lost for machines to be rounded around them: mostly 0.1 to 0.4 more."""
 ROUNDINGS_BY_BLOCKS = ((0.07, 0), (0.1, 0), (0.15, 0), (0.25, 0), (0.5, 0))
@@ -214,11 +225,16 @@ def _by_blocks(
 ) -> Result:
     """Offers by branch and price, machines among the columns in use. Raises SolverError: no relaxation was found."""
     tightening = tightening_of(formulated, Clock(SHARE_FOR_ROWS * clock.left_seconds))
-    relaxation = Relaxation(matrix, clock)
+    relaxation = relaxation_of(matrix, clock)
     if tightening is not None:
         _tighten(relaxation, tightening)
-    relaxation.solve(GAP_OF_RELAXATION)
-    if relaxation.money == -np.inf:
+    is_largest = len(matrix.money) > MOST_COLUMNS_COUNT_TO_SEARCH
+    until = Clock(SHARE_OF_TIME_TO_BOUND * clock.left_seconds) if is_largest else None
+    relaxation.solve(GAP_OF_RELAXATION, roughly=is_largest, until=until)
+    if is_largest and relaxation.x.any():
+        with suppress(SolverError):  # out of time: the bound is good to have
+            relaxation.settle()  # or more is offered than can be held
+    elif relaxation.money == -np.inf:
         raise SolverError("the relaxation did not converge")
     allowed = max(options.abs_gap, options.rel_gap * abs(relaxation.bound))
     offers = Offers(relaxation, Clock(SHARE_OF_TIME_BY_BLOCKS * clock.left_seconds))
@@ -229,6 +245,11 @@ def _by_blocks(
     def rounded(tries: Sequence[tuple[float, int]]) -> Solution | None:
         return _among_used(matrix, relaxation, offers, tries, options, clock, on_incumbent)
 
+    if is_largest:
+        with suppress(SolverError):  # out of time: the bound is good to have
+            offers.take_nearest()
+            best = None if offers.x is None else rounded(ROUNDINGS_BY_BLOCKS)
+        return _best_of(best, offers.bound, options)
     try:
         while (best is None or not proven(best[1], offers.bound, options)) and gap > 0 and offers.improve(gap):
             if offers.money > rounded_money and offers.bound - offers.money <= gap:
@@ -287,6 +308,8 @@ def _is_last(known: Result, matrix: Matrix, clock: Clock) -> bool:
     Of 760,000 columns HiGHS did not solve the relaxation in 600 s, and of ten times as many it fills the memory.
     """
     if known.outcome is Outcome.OPTIMAL:
+        return True
+    if len(matrix.money) > MOST_COLUMNS_COUNT_TO_SEARCH and known.bound is not None and np.isfinite(known.bound):
         return True
     return len(matrix.money) > LARGEST_COLUMNS_COUNT and (known.x is not None or clock.left_seconds <= 0)
 

@@ -22,6 +22,8 @@ PRECISION = 2e-5
 """Of the money of offers that are decided, and of a leaf."""
 HOPELESS = 0.05
 """Of the money: what lacks so much of the bound is given up, for there may be no solution at all."""
+SHARE_OF_TIME_NEAREST = 0.4
+"""Of the time for offers, what other columns may take to come into use, where all are taken at once."""
 STEPS_COUNT = 16
 """Single steps asked after from there."""
 WORTH_ASKING = 3e-6
@@ -79,6 +81,21 @@ class Offers:
         before = (self.bound, self.money, np.count_nonzero(self._relaxation.used), len(self._leaves))
         self._search(gap)
         return before != (self.bound, self.money, np.count_nonzero(self._relaxation.used), len(self._leaves))
+
+    def take_nearest(self) -> None:
+        """Those nearest to the relaxation, all at once: no tries, and no better bound. Raises SolverError."""
+        assert self._first is not None
+        for values in (np.rint(self._first), np.floor(self._first + NEARLY_WHOLE)):  # some cannot be held, less can
+            self._relaxation.limit(self.columns, values, values)
+            self._relaxation.settle()
+            if self._relaxation.money > -np.inf:
+                self.money, self.values, self.x = self._relaxation.money, values, self._relaxation.x
+                break
+        else:
+            return
+        self._relaxation.solve(PRECISION, until=Clock(SHARE_OF_TIME_NEAREST * self._clock.left_seconds))
+        if self._relaxation.money > self.money:
+            self.money, self.x = self._relaxation.money, self._relaxation.x
 
     def _nearest(self, values: Floats) -> Floats:
         """Offers made whole some at a time, first those that are nearly whole; all where the columns in use end."""

@@ -8,13 +8,17 @@ it holds back, and that columns are used by themselves, not in whole answers, so
 of them. The master goes on from its last basis by the primal simplex method.
 
 Prices to begin with: those of the problem that offers nothing, and for each offer its own price, evenly over its block.
-Of many sites a sample comes first: its prices are nearly those of all.
+Of many sites a portion at a time comes first (`portions.py`): its prices are nearly those of all.
+
+As long as many columns come into use at a time, it is quicker to begin anew, with presolve and without the columns that
+are out of use, than to go on: a step of the primal simplex method looks at all columns and rows.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,12 +28,12 @@ from scheduler.errors import SolverError
 from scheduler.model.compile import Matrix
 from scheduler.model.solve import Clock, Outcome, Solver
 from scheduler.model.strategy.apart import Apart, Indices, side_by_side
-from scheduler.model.strategy.blocks import NOTHING, Blocks, Bound, columns_beside, rows_naming
+from scheduler.model.strategy.blocks import NOTHING, Blocks, Bound, Priced, columns_beside
 from scheduler.model.strategy.tightening import Row, with_rows
 from scheduler.problem import Floats
 
-FIRST_BOX, FIRST_BOX_OF_SAMPLE = 2.0, 0.15
-"""Half the width of the box, in mean prices to begin with; those of a sample are nearly right."""
+FIRST_BOX, FIRST_BOX_OF_PORTION = 2.0, 0.15
+"""Half the width of the box, in mean prices to begin with; those of some of the sites are nearly right."""
 BOX_OF_ROWS = 100.0
 """That of a row that whole offers keep, in the same; prices of a step, which is some MW."""
 BOX_WHEN_LIMITED = 0.05
@@ -42,11 +46,13 @@ NARROWER, WIDER, FREE = 0.7, 1.5, 4.0
 """After prices that were no better; after better ones that the box held back; where only the box is in the way, each
 time more."""
 OFF_BALANCE_MW = 1e-5
+SETTLING_TURNS_COUNT = 4
 TURNS_COUNT = 60
-SAMPLE_SITES_COUNT = 12
-"""Of more sites a sample comes first, of one in `SITES_PER_SAMPLED`."""
-SITES_PER_SAMPLED = 5
-GAP_OF_SAMPLE = 1e-3
+MOST_COLUMNS_COUNT_TO_GO_ON = 50_000
+"""Of more in use, the master begins anew where `MANY_NEW_COUNT` of them are new."""
+MANY_NEW_COUNT = 2500
+RECENT_COUNT = 3
+"""What was in no answer for so long, and is not in the master's solution, is out of use."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,34 +67,49 @@ class Among:
     margins: Floats
 
 
+@dataclass(frozen=True, eq=False)
+class Start:
+    """Where to begin: ``prices`` [rows] of the rows that blocks share, and ``used`` [columns].
+
+    None: only the prices of markets are known.
+    """
+
+    prices: Floats
+    used: NDArray[np.bool_] | None = None
+
+
 class Relaxation:
     """The relaxation of a matrix; ``bound`` and ``x`` [columns] after `solve`."""
 
-    def __init__(self, matrix: Matrix, clock: Clock) -> None:
+    def __init__(
+        self, matrix: Matrix, clock: Clock, start: Start | None = None, *, keeps_solvers: bool | None = None
+    ) -> None:
+        """``keeps_solvers``: those of the blocks; None: where there are few."""
         self.matrix = matrix
         self.bound = np.inf
         self.money = -np.inf  # of x
         self.x = np.zeros(len(matrix.money))
         self._clock = clock
-        self._blocks = Blocks(matrix)
-        self._weak_duality = Bound(matrix)
+        self._blocks = Blocks(matrix, keeps_solvers)
         self._boxed = self._blocks.markets_rows
         self.used = np.zeros(len(matrix.money), dtype=bool)
         self.used[self._blocks.shared_columns] = True
         self.used |= matrix.lower > 0
-        self._center = self._first_prices()
-        self._width = self._first_box()
+        if start is not None and start.used is not None:
+            self._center, self.used = start.prices.copy(), self.used | start.used
+        else:
+            self._center = self._without_offers()
+            known = _prices_of_offers(matrix, self._boxed) if start is None else start.prices[self._boxed]
+            self._center[self._boxed] = known
+        self._width = (FIRST_BOX if start is None else FIRST_BOX_OF_PORTION) * self._typical()
         self._box = np.full(len(self._boxed), self._width)
         self._master = _Master(matrix, self._blocks.shared_rows, self._boxed)
-        answer = self._blocks.answer(self._center, clock)
-        self._answered = answer.duals  # [rows] of all rows, at the best prices
-        self.used |= answer.used
+        self._recent: list[NDArray[np.bool_]] = []
+        self._answered = self._asked(self._center).duals  # [rows] of all rows, at the best prices
 
-    def _first_prices(self) -> Floats:
-        """[rows] of the problem that offers nothing; of what markets ask for, of a sample or of the offers."""
+    def _without_offers(self) -> Floats:
+        """[rows] prices of the problem that offers nothing; none of what markets ask for."""
         matrix, boxed = self.matrix, self._boxed
-        sampled = _prices_of_sample(matrix, boxed, self._clock)  # before anything else takes memory
-        self._box_share = FIRST_BOX if sampled is None else FIRST_BOX_OF_SAMPLE
         rows, columns = np.setdiff1d(np.arange(matrix.matrix.shape[0]), boxed), columns_beside(matrix, boxed)
         bare = matrix.part(columns, rows)
         prices = np.zeros(matrix.matrix.shape[0])
@@ -103,14 +124,25 @@ class Relaxation:
             prices[rows[part[1]]] = solver.duals()
 
         side_by_side(solve, Apart(bare).parts)
-        prices[boxed] = _prices_of_offers(matrix, boxed) if sampled is None else sampled
         return prices
 
-    def _first_box(self) -> float:
+    def _typical(self) -> float:
+        """A price that counts as wide."""
         typical = np.abs(self._center[self._boxed])
         if not typical.any():
             typical = np.abs(self._center[np.abs(self._center) > NOTHING])
-        return self._box_share * float(typical.mean()) if typical.size else 1.0
+        return float(typical.mean()) if typical.size else 1.0 / FIRST_BOX
+
+    def _asked(self, prices: Floats) -> Priced:
+        """What the blocks answer, noting what they would use."""
+        answer = self._blocks.answer(prices, self._clock)
+        self.used |= answer.used
+        self._recent = [*self._recent, answer.used][-RECENT_COUNT:]
+        return answer
+
+    @cached_property
+    def _weak_duality(self) -> Bound:
+        return Bound(self.matrix)
 
     @property
     def prices(self) -> Floats:
@@ -151,15 +183,18 @@ class Relaxation:
 
         What lacks there is bought dearly, so there is always a solution.
         """
-        box = np.abs(self._center[self._boxed]) + WIDE * self._width  # around nothing, or what is off balance earned
-        solver = self._master.opened(np.flatnonzero(self.used), np.zeros(len(self._center)), box, self._clock)
+        nothing, box = np.zeros(len(self._center)), self._endless_box()
+        solver = self._master.opened(np.flatnonzero(self.used), nothing, box, self._clock)
         return solver, self._master.at(columns)
 
-    def solve(self, rel_gap: float, enough: float = -np.inf, *, roughly: bool = False) -> None:
+    def solve(
+        self, rel_gap: float, enough: float = -np.inf, *, roughly: bool = False, until: Clock | None = None
+    ) -> None:
         """Until bound and money are within ``rel_gap``, or until the bound is no more than ``enough``: then no money.
         None either, and the bound that there is, where limits leave columns in use no solution, or after many turns.
 
         ``roughly``: even if the box still holds something back, so that the point is not quite balanced.
+        ``until``: no more turns then, and no money; ``x`` is that of the last one, which may be off balance.
 
         Raises SolverError where the time is too short.
         """
@@ -173,17 +208,17 @@ class Relaxation:
             if found is None:
                 return
             prices, money, off_balance_mw = found
-            answer = self._blocks.answer(prices, self._clock)
-            self.used |= answer.used
+            before_count = int(self.used.sum())
+            answer = self._asked(prices)
             bound = self._weak_duality.of(answer.duals)
             better, off = bound < self.bound, off_balance_mw > OFF_BALANCE_MW / max(1, len(self._boxed))
             held_back = off_balance_mw.sum() > OFF_BALANCE_MW
             if better:
                 self.bound, self._center, self._answered = bound, prices, answer.duals
             solved = self.bound - money <= rel_gap * abs(money)
+            self.x = self._master.x()
             if solved and (roughly or not held_back):
                 self.money = money
-                self.x = self._master.x()
                 return
             if solved:
                 free *= FREE
@@ -193,6 +228,78 @@ class Relaxation:
             else:
                 self._box *= NARROWER
             self._box = np.minimum(self._box, WIDEST * self._width)
+            if int(self.used.sum()) > max(MOST_COLUMNS_COUNT_TO_GO_ON, before_count + MANY_NEW_COUNT):
+                self._begin_anew()
+            if until is not None and until.left_seconds <= 0:
+                return
+
+    def _begin_anew(self) -> None:
+        """Without columns that are out of use, and from no basis."""
+        self.used = self.in_use()
+        self._master.begin_anew()
+
+    def settle(self) -> None:
+        """The best of the columns in use, balanced and without the box, however far from the bound.
+
+        Where something lacks, more columns come into use; no money if it still does.
+        """
+        self.money = -np.inf
+        if int(self.used.sum()) > MOST_COLUMNS_COUNT_TO_GO_ON:
+            self._master.begin_anew()
+        for _ in range(SETTLING_TURNS_COUNT):
+            self._master.go_on(np.flatnonzero(self.used), np.zeros(len(self._center)), self._endless_box())
+            found = self._master.solve(self._clock)
+            if found is None:
+                return
+            prices, money, off_balance_mw = found
+            if off_balance_mw.sum() <= OFF_BALANCE_MW:
+                self.money, self.x = money, self._master.x()
+                return
+            self._asked(prices)
+
+    def _endless_box(self) -> Floats:
+        """[boxed] beyond any price; around nothing, or what is off balance would earn."""
+        return np.abs(self._center[self._boxed]) + WIDE * self._width
+
+    @property
+    def markets_rows(self) -> Indices:
+        """Rows of what is held for a market and what it asks."""
+        return self._blocks.markets_rows
+
+    def trade(self, center: Floats, box: Floats, given: Floats) -> Floats:
+        """[rows of markets] what is held beyond what is asked and ``given``, at prices in a box around ``center``.
+
+        Then `prices` are those. Raises SolverError.
+        """
+        prices = self._center.copy()
+        prices[self._boxed] = center
+        self._master.go_on(np.flatnonzero(self.used), prices, box)
+        self._master.give(given)
+        found = self._master.solve(self._clock)
+        if found is None:
+            raise SolverError("a portion of the sites has no solution")
+        self._center = found[0]
+        over = self._master.over()
+        self.rest()
+        return over
+
+    def ask(self, center: Floats) -> None:
+        """Columns come into use at ``center`` [rows of markets] and the last prices of all other rows."""
+        self._center[self._boxed] = center
+        self._center = self._asked(self._center).duals
+
+    def rest(self) -> None:
+        """Lets go of what takes memory and can be made anew: of many only one at a time needs it."""
+        self._begin_anew()
+        self.__dict__.pop("_weak_duality", None)
+
+    def in_use(self) -> NDArray[np.bool_]:
+        """[columns] those of the master's last solution, of the last answers, and all that belong to no asset."""
+        used: NDArray[np.bool_] = np.any(
+            [self.matrix.lower > 0, np.abs(self._master.x()) > NOTHING, *self._recent], axis=0
+        )
+        used[self._blocks.shared_columns] = True
+        return used
 
 
 class _Master:
@@ -203,16 +310,21 @@ class _Master:
     """
 
     def __init__(self, matrix: Matrix, shared: Indices, boxed: Indices) -> None:
-        self._matrix, self._boxed = matrix, boxed
+        self._matrix, self._boxed, self._shared = matrix, boxed, shared
         self._is_upper = np.zeros(len(boxed), dtype=bool)  # of boxed rows: only their upper side holds
+        self.begin_anew()
+
+    def begin_anew(self) -> None:
+        """Without columns, and without a basis to go on from."""
         self._columns = np.zeros(0, dtype=np.int64)  # of the whole
-        self._rows = shared  # of the whole, in the order of the master's
-        self._row_of = np.full(matrix.matrix.shape[0], -1, dtype=np.int64)
-        self._row_of[shared] = np.arange(len(shared))
-        self._solver = Solver(matrix.part(self._columns, shared), relaxed=True)
+        self._rows = self._shared  # of the whole, in the order of the master's
+        self._row_of = np.full(self._matrix.matrix.shape[0], -1, dtype=np.int64)
+        self._row_of[self._rows] = np.arange(len(self._rows))
+        self._solver = Solver(self._matrix.part(self._columns, self._rows), relaxed=True)
         self._at = np.zeros(0, dtype=np.int64)  # of the solver's columns, where those of the whole are
-        self._more, self._less = self._add_slack(boxed, 1.0), self._add_slack(boxed, -1.0)  # where these are
-        self._x = np.zeros(0)
+        self._more = self._add_slack(self._boxed[~self._is_upper], 1.0)  # where these are
+        self._less = self._add_slack(self._boxed, -1.0)
+        self._x = np.zeros(self._solver.columns_count)
         self._solved = False
         self._is_limited = False  # anew, since it was solved
 
@@ -263,9 +375,20 @@ class _Master:
         self._row_of = np.append(self._row_of, len(self._rows) + np.arange(len(new)))
         self._rows = np.append(self._rows, new)
         self._boxed = boxed
+        self._shared = np.append(self._shared, new)
         self._is_upper = np.append(self._is_upper, np.ones(len(new), dtype=bool))
         self._less = np.append(self._less, self._add_slack(new, -1.0))
         self._is_limited = True
+
+    def give(self, given: Floats) -> None:
+        """[boxed] From now on boxed rows hold so much more."""
+        lower, upper = self._matrix.row_lower[self._boxed], self._matrix.row_upper[self._boxed]
+        self._solver.set_row_bounds(self._row_of[self._boxed], lower + given, upper + given)
+
+    def over(self) -> Floats:
+        """[boxed] What the last solution holds beyond that."""
+        over: Floats = self._x[self._less] - self._x[self._more]
+        return over
 
     def limit(self, columns: Indices, lower: Floats, upper: Floats) -> None:
         """Bounds of some columns, of those too that are not there yet."""
@@ -318,34 +441,3 @@ def _prices_of_offers(matrix: Matrix, boxed: Indices) -> Floats:
         return np.zeros(len(boxed))
     prices: Floats = np.linalg.lstsq(part[:, offers].T.toarray(), matrix.money[offers], rcond=None)[0]
     return prices
-
-
-def _prices_of_sample(matrix: Matrix, boxed: Indices, clock: Clock) -> Floats | None:
-    """[boxed] prices of a sample of the sites, all that sites share in proportion; None for few sites."""
-    sites = np.unique(matrix.site[matrix.site >= 0])
-    if len(sites) <= SAMPLE_SITES_COUNT:
-        return None
-    chosen = sites[:: max(SITES_PER_SAMPLED, 1)]
-    share = len(chosen) / len(sites)
-    columns = np.flatnonzero(np.isin(matrix.site, chosen) | (matrix.site < 0))
-    rows = np.unique(matrix.matrix[:, columns].indices).astype(np.int64)
-    sample = matrix.part(columns, rows)
-    of_all = sample.site < 0
-    rows_of_all = rows_naming(sample, of_all)
-    scaled: NDArray[np.float64] = np.where(of_all, share, 1.0)
-    sides = np.where(rows_of_all, share, 1.0)
-    sample = replace(
-        sample,
-        lower=sample.lower * scaled,
-        upper=sample.upper * scaled,
-        row_lower=sample.row_lower * sides,
-        row_upper=sample.row_upper * sides,
-    )
-    try:
-        relaxation = Relaxation(sample, clock)
-        relaxation.solve(GAP_OF_SAMPLE)
-    except SolverError:
-        return None
-    prices = np.zeros(matrix.matrix.shape[0])
-    prices[rows] = relaxation.prices
-    return prices[boxed]

@@ -37,8 +37,8 @@ LEAST_PART = 0.02
 """Of a step: less than that, or more than the rest of it, may be the solver's noise, and makes rows steep."""
 LEAST_CUT = 1e-3
 """Of a step, what a row must cut off."""
-MOST_FINDINGS_COUNT = 16
-"""For so many bounds (of availability, awards) a fleet keeps what was found."""
+MOST_FINDINGS_BYTES = 2**27
+"""What a fleet keeps of what was found for some bounds (of availability, awards), at most: the oldest goes first."""
 MOST_ASSETS_COUNT = 100
 """What more assets hold together is many steps: a part of one matters little, and the choices are many."""
 MOST_CHOICES_COUNT = 300
@@ -92,6 +92,7 @@ class Tightening:
     def __init__(self, matrix: Matrix, clock: Clock) -> None:
         """Raises SolverError, also when the time is over."""
         self._sums = tuple(_sums(matrix, clock))
+        self.size_bytes = sum(_size_bytes(each) for each in self._sums)
 
     def violated(self, x: Floats) -> list[Row]:
         """Of each sum of products and interval, the row that a solution breaks most."""
@@ -115,16 +116,24 @@ def tightening_of(matrix: Matrix, clock: Clock) -> Tightening | None:
     """Found once for each fleet and its bounds; None where there is no time, or nothing to be rounded."""
     findings = matrix.ledger.structure.findings
     key = _key(matrix)
-    if key not in findings:
-        try:
-            found = Tightening(matrix, clock)
-        except SolverError:
-            return None
-        if len(findings) == MOST_FINDINGS_COUNT:
-            findings.clear()
-        findings[key] = found
-    known: Tightening = findings[key]
-    return known
+    known = findings.get(key)
+    if isinstance(known, Tightening):
+        return known
+    try:
+        found = Tightening(matrix, clock)
+    except SolverError:
+        return None
+    findings[key] = found
+    while len(findings) > 1 and sum(each.size_bytes for each in findings.values()) > MOST_FINDINGS_BYTES:
+        del findings[next(iter(findings))]
+    return found
+
+
+def _size_bytes(held: _Held) -> int:
+    rows = [held.offered, held.loose, *(choice.rest for choices in held.assets for choice in choices)]
+    arrays = [array for each in rows for array in (each.data, each.indices, each.indptr)]
+    arrays += [choice.sure_mw for choices in held.assets for choice in choices]
+    return sum(int(array.nbytes) for array in arrays)
 
 
 def with_rows(matrix: Matrix, rows: Sequence[Row]) -> Matrix:
