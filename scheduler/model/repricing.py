@@ -20,8 +20,9 @@ from scheduler.model.solve import Clock, Outcome, Result, Solver
 from scheduler.model.strategy.counts import with_counts
 from scheduler.model.strategy.fast import fast, offers_by_solver
 from scheduler.model.strategy.rounding import ROUNDINGS, Rounding, best_rounding
+from scheduler.model.strategy.rows import Row, with_rows
 from scheduler.model.strategy.search import SHORTFALL_PRECISION_MW_H, Solution, proven
-from scheduler.model.strategy.tightening import Row, Tightening, tightening_of, with_rows
+from scheduler.model.strategy.tightening import Tightening, tightening_of
 from scheduler.model.strategy.tree import Tree, tree_of
 from scheduler.plan import Stream
 from scheduler.problem import Floats

@@ -14,8 +14,8 @@ from scheduler.model.strategy.blocks import owner_of_rows
 from scheduler.model.strategy.covers import Covers
 from scheduler.model.strategy.lone import Ways, lone
 from scheduler.model.strategy.plain import plain
-from scheduler.model.strategy.tightening import matrix_of as matrix_of_rows
-from scheduler.model.strategy.tightening import with_rows
+from scheduler.model.strategy.rows import matrix_of as matrix_of_rows
+from scheduler.model.strategy.rows import with_rows
 from scheduler.problem import Floats, Problem
 from scheduler.settings import SolveOptions
 from scheduler.wire.request import schedule_request_from_pb

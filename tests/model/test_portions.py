@@ -9,7 +9,7 @@ import pytest
 
 from scheduler.model.compile import Matrix
 from scheduler.model.solve import Clock, Solver
-from scheduler.model.strategy import fast, portions, relaxation
+from scheduler.model.strategy import fast, master, portions, relaxation
 from scheduler.model.strategy.counts import with_counts
 from scheduler.model.strategy.offers import Offers
 from scheduler.model.strategy.portions import relaxation_of
@@ -85,8 +85,8 @@ def test_trade_comes_nearer_and_what_is_given_is_taken(monkeypatch: pytest.Monke
 def test_a_master_that_begins_anew_ends_at_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     matrix = fleet_of(monkeypatch, 2)
     begun = []
-    begin_anew = relaxation._Master.begin_anew
-    monkeypatch.setattr(relaxation._Master, "begin_anew", lambda self: (begun.append(1), begin_anew(self))[1])
+    begin_anew = master.Master.begin_anew
+    monkeypatch.setattr(master.Master, "begin_anew", lambda self: (begun.append(1), begin_anew(self))[1])
     monkeypatch.setattr(relaxation, "MOST_COLUMNS_COUNT_TO_GO_ON", 0)
     monkeypatch.setattr(relaxation, "MANY_NEW_COUNT", 50)
     found = Relaxation(matrix, Clock(60))

@@ -15,7 +15,8 @@ from scheduler.model.solve import Clock, Outcome, Result, Solver
 from scheduler.model.strategy import fast
 from scheduler.model.strategy.blocks import Blocks, Bound
 from scheduler.model.strategy.relaxation import Relaxation
-from scheduler.model.strategy.tightening import tightening_of, with_rows
+from scheduler.model.strategy.rows import with_rows
+from scheduler.model.strategy.tightening import tightening_of
 from scheduler.planner import make_schedule
 from scheduler.problem import Problem
 from scheduler.settings import SolveOptions

@@ -13,7 +13,8 @@ from scheduler.model.build import build
 from scheduler.model.compile import Matrix, compile_matrix
 from scheduler.model.solve import Clock, Outcome, Solver
 from scheduler.model.strategy import tightening
-from scheduler.model.strategy.tightening import Row, tightening_of, with_rows
+from scheduler.model.strategy.rows import Row, with_rows
+from scheduler.model.strategy.tightening import tightening_of
 from scheduler.problem import Floats, Problem
 from scheduler.wire.request import schedule_request_from_pb
 from tests.model.tiny_fixtures import NAMES, problem_of

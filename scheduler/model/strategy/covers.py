@@ -24,7 +24,8 @@ from scipy.sparse import csr_array
 from scheduler.model.compile import Matrix
 from scheduler.model.strategy.apart import Indices
 from scheduler.model.strategy.rounding import mw_per_machine
-from scheduler.model.strategy.tightening import Row, asked_of, entries_of, steps_mw
+from scheduler.model.strategy.rows import Row
+from scheduler.model.strategy.tightening import asked_of, entries_of, steps_mw
 from scheduler.problem import Floats
 
 Chosen = NDArray[np.bool_]

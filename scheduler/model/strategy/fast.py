@@ -38,8 +38,9 @@ from scheduler.model.strategy.rounding import (
     best_rounding,
     made_better,
 )
+from scheduler.model.strategy.rows import Row, with_rows
 from scheduler.model.strategy.search import Solution, among, better, proven
-from scheduler.model.strategy.tightening import ROUNDS_COUNT, Row, Tightening, tightening_of, with_rows
+from scheduler.model.strategy.tightening import ROUNDS_COUNT, Tightening, tightening_of
 from scheduler.model.strategy.tree import MOST_COLUMNS_COUNT, TWIN_COLUMNS_COUNT, Tree, tree_of
 from scheduler.problem import Floats
 from scheduler.settings import SolveOptions

@@ -22,8 +22,8 @@ from scheduler.model.strategy.apart import Indices
 from scheduler.model.strategy.blocks import Bound, owner_of_rows
 from scheduler.model.strategy.counts import with_counts
 from scheduler.model.strategy.covers import Covers
+from scheduler.model.strategy.rows import Row, matrix_of, with_rows
 from scheduler.model.strategy.search import Solution, among, better, proven, with_whole_counts
-from scheduler.model.strategy.tightening import Row, matrix_of, with_rows
 from scheduler.model.structure import Vars
 from scheduler.problem import Floats
 from scheduler.settings import SolveOptions

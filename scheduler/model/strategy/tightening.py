@@ -14,12 +14,12 @@ it: a row that was found for some holds for all, and what can be sure is kept wi
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from hashlib import blake2b
 from math import floor
 
 import numpy as np
-from scipy.sparse import coo_array, csc_array, csr_array, vstack
+from scipy.sparse import coo_array, csr_array
 
 from scheduler.errors import SolverError
 from scheduler.model.compile import Matrix
@@ -29,6 +29,7 @@ from scheduler.model.strategy.apart import Indices
 from scheduler.model.strategy.blocks import owner_of_rows
 from scheduler.model.strategy.counts import with_counts
 from scheduler.model.strategy.rounding import mw_per_machine
+from scheduler.model.strategy.rows import Row, matrix_of
 from scheduler.problem import Direction, Floats
 
 KW_PER_MW = 1000
@@ -45,15 +46,6 @@ MOST_CHOICES_COUNT = 300
 """Of what is sure, looked at for a row; mostly 20 are enough."""
 ROUNDS_COUNT = 4
 """A relaxation with new rows may break others."""
-
-
-@dataclass(frozen=True, eq=False)
-class Row:
-    """factors @ x[columns] <= upper."""
-
-    columns: Indices
-    factors: Floats
-    upper: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,27 +126,6 @@ def _size_bytes(held: _Held) -> int:
     arrays = [array for each in rows for array in (each.data, each.indices, each.indptr)]
     arrays += [choice.sure_mw for choices in held.assets for choice in choices]
     return sum(int(array.nbytes) for array in arrays)
-
-
-def with_rows(matrix: Matrix, rows: Sequence[Row]) -> Matrix:
-    """The same with more rows."""
-    if not rows:
-        return matrix
-    added = matrix_of(rows, len(matrix.money))
-    return replace(
-        matrix,
-        matrix=csc_array(vstack([matrix.matrix, added])),
-        row_lower=np.concatenate([matrix.row_lower, np.full(len(rows), -np.inf)]),
-        row_upper=np.concatenate([matrix.row_upper, [row.upper for row in rows]]),
-    )
-
-
-def matrix_of(rows: Sequence[Row], columns_count: int) -> csr_array:
-    """[rows, columns]"""
-    columns = np.concatenate([row.columns for row in rows])
-    factors = np.concatenate([row.factors for row in rows])
-    at = np.repeat(np.arange(len(rows)), [len(row.columns) for row in rows])
-    return csr_array(coo_array((factors, (at, columns)), shape=(len(rows), columns_count)))
 
 
 def _key(matrix: Matrix) -> bytes:
