@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from scheduler.errors import SolverError
 from scheduler.model.compile import Matrix
 from scheduler.model.solve import Clock, Solver
 from scheduler.model.strategy import fast, master, portions, relaxation
@@ -58,6 +59,19 @@ def test_prices_of_a_single_portion_lead_to_it_too(monkeypatch: pytest.MonkeyPat
     assert (found.prices != without).any()
     found.solve(1e-5)
     assert found.money == pytest.approx(exact, rel=2e-5) and found.bound == pytest.approx(exact, rel=2e-5)
+
+
+def test_where_a_portion_has_no_solution_all_begin_from_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    matrix = fleet_of(monkeypatch, 1)
+    small(monkeypatch)
+
+    def refuses(*_: object) -> None:
+        raise SolverError("its share is too much")
+
+    monkeypatch.setattr(portions._Portion, "trade", refuses)
+    found = relaxation_of(matrix, Clock(60))
+    found.solve(1e-5)
+    assert found.money == pytest.approx(in_one_piece(matrix), rel=2e-5)
 
 
 def test_trade_comes_nearer_and_what_is_given_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,11 +11,13 @@ the penalty): good prices, and the few columns that matter, for all sites at onc
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from scheduler.errors import SolverError
 from scheduler.model.compile import Matrix
 from scheduler.model.solve import Clock
 from scheduler.model.strategy.apart import Indices, side_by_side
@@ -39,22 +41,23 @@ DUST_MW = 1e-6
 
 def relaxation_of(matrix: Matrix, clock: Clock) -> Relaxation:
     """The relaxation of a matrix, begun. Raises SolverError: it cannot be taken apart, or the time is too short."""
-    site = sites_of(matrix)
+    start = None
+    with suppress(SolverError):  # the share of some may be more than they can hold: all together begin from nothing
+        start = _start(matrix, clock)
+    return Relaxation(matrix, clock, start)
+
+
+def _start(matrix: Matrix, clock: Clock) -> Start | None:
+    """What portions of the sites lead to; None for few sites."""
+    site, markets = sites_of(matrix), rows_of_markets(matrix)
     sites = np.unique(site[site >= 0])
     if len(sites) <= FEW_SITES_COUNT:
-        return Relaxation(matrix, clock)
+        return None
     if len(sites) <= SOME_SITES_COUNT:
-        one = _Portion(matrix, site, sites[::SITES_PER_SAMPLED], rows_of_markets(matrix))
+        one = _Portion(matrix, site, sites[::SITES_PER_SAMPLED], markets)
         one.solve(None, clock)
-        return Relaxation(matrix, clock, Start(one.prices_of_rows(matrix.matrix.shape[0])))
-    return Relaxation(matrix, clock, _start(matrix, site, clock))
-
-
-def _start(matrix: Matrix, site: Indices, clock: Clock) -> Start:
-    """What portions of the sites lead to; ``site`` [columns] as in `sites_of`."""
-    sites = np.unique(site[site >= 0])
+        return Start(one.prices_of_rows(matrix.matrix.shape[0]))
     count = -(-len(sites) // SITES_PER_PORTION)
-    markets = rows_of_markets(matrix)
     portions = [_Portion(matrix, site, sites[number::count], markets) for number in range(count)]
     portions[0].solve(None, clock)
     first = portions[0].prices(len(markets))
