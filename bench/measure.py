@@ -22,7 +22,7 @@ from scheduler.model.compile import Matrix, compile_matrix
 from scheduler.model.kept import KEPT
 from scheduler.model.solve import Clock, Outcome, Solver
 from scheduler.model.strategy.fast import BLOCKS_COLUMNS_COUNT, GAP_OF_RELAXATION
-from scheduler.model.strategy.relaxation import Relaxation
+from scheduler.model.strategy.portions import relaxation_of
 from scheduler.plan import Schedule, StopReason
 from scheduler.planner import make_schedule
 from scheduler.problem import Problem
@@ -173,7 +173,7 @@ def _used(matrix: Matrix) -> Matrix:
     """The model that fast goes on with: of a large fleet the columns that its relaxation used, else all."""
     if matrix.matrix.shape[1] <= BLOCKS_COLUMNS_COUNT:
         return matrix
-    relaxation = Relaxation(matrix.without_shortfall(), Clock(RELAXATION_SECONDS))
+    relaxation = relaxation_of(matrix.without_shortfall(), Clock(RELAXATION_SECONDS))
     relaxation.solve(GAP_OF_RELAXATION)
     return matrix.part(np.flatnonzero(relaxation.used))
 
