@@ -22,7 +22,7 @@ from scheduler.model.compile import Matrix, compile_matrix
 from scheduler.model.kept import KEPT
 from scheduler.model.solve import Clock, Outcome, Solver
 from scheduler.model.strategy.fast import BLOCKS_COLUMNS_COUNT, GAP_OF_RELAXATION
-from scheduler.model.strategy.portions import relaxation_of
+from scheduler.model.strategy.sample import relaxation_of
 from scheduler.plan import Schedule, StopReason
 from scheduler.planner import make_schedule
 from scheduler.problem import Problem

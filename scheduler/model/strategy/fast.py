@@ -29,7 +29,6 @@ from scheduler.model.strategy.counts import with_counts
 from scheduler.model.strategy.lone import lone
 from scheduler.model.strategy.offers import Offers
 from scheduler.model.strategy.plain import plain
-from scheduler.model.strategy.portions import relaxation_of
 from scheduler.model.strategy.relaxation import Relaxation
 from scheduler.model.strategy.rounding import (
     ROUNDINGS,
@@ -39,6 +38,7 @@ from scheduler.model.strategy.rounding import (
     made_better,
 )
 from scheduler.model.strategy.rows import Row, with_rows
+from scheduler.model.strategy.sample import relaxation_of
 from scheduler.model.strategy.search import Solution, among, better, proven
 from scheduler.model.strategy.tightening import ROUNDS_COUNT, Tightening, tightening_of
 from scheduler.model.strategy.tree import MOST_COLUMNS_COUNT, TWIN_COLUMNS_COUNT, Tree, tree_of
@@ -68,7 +68,7 @@ GAP_BEFORE_ROWS = 1e-3
 """Rows that whole offers keep need no more, and change the prices again."""
 SHARE_OF_TIME_BY_BLOCKS = 0.6
 """Of the time that is left, what the offers may take once the relaxation is there."""
-MOST_COLUMNS_COUNT_TO_SEARCH = 1_000_000
+MOST_COLUMNS_COUNT_TO_SEARCH = 3_000_000
 """Of more, the offers nearest to the relaxation are taken: a step of one says nothing among so many."""
 SHARE_OF_TIME_TO_BOUND = 0.35
 """Of the time that is left, what their relaxation may take to come nearer to its bound once it is begun."""

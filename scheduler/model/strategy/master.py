@@ -90,16 +90,6 @@ class Master:
         self._less = np.append(self._less, self._add_slack(new, -1.0))
         self._is_limited = True
 
-    def give(self, given: Floats) -> None:
-        """[boxed] From now on boxed rows hold so much more."""
-        lower, upper = self._matrix.row_lower[self._boxed], self._matrix.row_upper[self._boxed]
-        self._solver.set_row_bounds(self._row_of[self._boxed], lower + given, upper + given)
-
-    def over(self) -> Floats:
-        """[boxed] What the last solution holds beyond that."""
-        over: Floats = self._x[self._less] - self._x[self._more]
-        return over
-
     def limit(self, columns: Indices, lower: Floats, upper: Floats) -> None:
         """Bounds of some columns, of those too that are not there yet."""
         self._matrix = self._matrix.limited(columns, lower, upper)

@@ -8,10 +8,10 @@ it holds back, and that columns are used by themselves, not in whole answers, so
 of them. The master goes on from its last basis by the primal simplex method.
 
 Prices to begin with: those of the problem that offers nothing, and for each offer its own price, evenly over its block.
-Of many sites a portion at a time comes first (`portions.py`): its prices are nearly those of all.
+Of many sites some come first (`sample.py`): their prices are nearly those of all.
 
-As long as many columns come into use at a time, it is quicker to begin anew, with presolve and without the columns that
-are out of use, than to go on: a step of the primal simplex method looks at all columns and rows.
+As long as many columns come into use at a time, it is quicker to begin anew, with presolve, than to go on: a step of
+the primal simplex method looks at all columns and rows.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from scheduler.model.strategy.master import Master
 from scheduler.model.strategy.rows import Row, with_rows
 from scheduler.problem import Floats
 
-FIRST_BOX, FIRST_BOX_OF_PORTION = 2.0, 0.15
+FIRST_BOX, FIRST_BOX_OF_SAMPLE = 2.0, 0.15
 """Half the width of the box, in mean prices to begin with; those of some of the sites are nearly right."""
 BOX_OF_ROWS = 100.0
 """That of a row that whole offers keep, in the same; prices of a step, which is some MW."""
@@ -50,10 +50,8 @@ OFF_BALANCE_MW = 1e-5
 SETTLING_TURNS_COUNT = 4
 TURNS_COUNT = 60
 MOST_COLUMNS_COUNT_TO_GO_ON = 50_000
-"""Of more in use, the master begins anew where `MANY_NEW_COUNT` of them are new."""
-MANY_NEW_COUNT = 2500
-RECENT_COUNT = 3
-"""What was in no answer for so long, and is not in the master's solution, is out of use."""
+MANY_NEW_FRAC = 0.02
+"""Of more columns in use than that, the master begins anew where this share of them is new."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,24 +66,16 @@ class Among:
     margins: Floats
 
 
-@dataclass(frozen=True, eq=False)
-class Start:
-    """Where to begin: ``prices`` [rows] of the rows that blocks share, and ``used`` [columns].
-
-    None: only the prices of markets are known.
-    """
-
-    prices: Floats
-    used: NDArray[np.bool_] | None = None
-
-
 class Relaxation:
     """The relaxation of a matrix; ``bound`` and ``x`` [columns] after `solve`."""
 
     def __init__(
-        self, matrix: Matrix, clock: Clock, start: Start | None = None, *, keeps_solvers: bool | None = None
+        self, matrix: Matrix, clock: Clock, prices: Floats | None = None, *, keeps_solvers: bool | None = None
     ) -> None:
-        """``keeps_solvers``: those of the blocks; None: where there are few."""
+        """``prices`` [rows] of markets to begin with, where those of some sites are known.
+
+        ``keeps_solvers``: those of the blocks; None: where there are few.
+        """
         self.matrix = matrix
         self.bound = np.inf
         self.money = -np.inf  # of x
@@ -96,16 +86,13 @@ class Relaxation:
         self.used = np.zeros(len(matrix.money), dtype=bool)
         self.used[self._blocks.shared_columns] = True
         self.used |= matrix.lower > 0
-        if start is not None and start.used is not None:
-            self._center, self.used = start.prices.copy(), self.used | start.used
-        else:
-            self._center = self._without_offers()
-            known = _prices_of_offers(matrix, self._boxed) if start is None else start.prices[self._boxed]
-            self._center[self._boxed] = known
-        self._width = (FIRST_BOX if start is None else FIRST_BOX_OF_PORTION) * self._typical()
+        self._center = self._without_offers()
+        known = _prices_of_offers(matrix, self._boxed) if prices is None else prices[self._boxed]
+        self._center[self._boxed] = known
+        self._width = (FIRST_BOX if prices is None else FIRST_BOX_OF_SAMPLE) * self._typical()
         self._box = np.full(len(self._boxed), self._width)
         self._master = Master(matrix, self._blocks.shared_rows, self._boxed)
-        self._recent: list[NDArray[np.bool_]] = []
+        self._is_pruned = False
         self._answered = self._asked(self._center).duals  # [rows] of all rows, at the best prices
 
     def _without_offers(self) -> Floats:
@@ -138,7 +125,6 @@ class Relaxation:
         """What the blocks answer, noting what they would use."""
         answer = self._blocks.answer(prices, self._clock)
         self.used |= answer.used
-        self._recent = [*self._recent, answer.used][-RECENT_COUNT:]
         return answer
 
     @cached_property
@@ -229,14 +215,20 @@ class Relaxation:
             else:
                 self._box *= NARROWER
             self._box = np.minimum(self._box, WIDEST * self._width)
-            if int(self.used.sum()) > max(MOST_COLUMNS_COUNT_TO_GO_ON, before_count + MANY_NEW_COUNT):
-                self._begin_anew()
+            if int(self.used.sum()) > max(MOST_COLUMNS_COUNT_TO_GO_ON, (1 + MANY_NEW_FRAC) * before_count):
+                self._begin_anew(answer.used)
             if until is not None and until.left_seconds <= 0:
                 return
 
-    def _begin_anew(self) -> None:
-        """Without columns that are out of use, and from no basis."""
-        self.used = self.in_use()
+    def _begin_anew(self, answered: NDArray[np.bool_]) -> None:
+        """From no basis; the first time without columns that only the first prices brought, and never again.
+
+        Where columns leave more than once the same ones come and go: twice the turns on two days of 40 sites.
+        """
+        if not self._is_pruned:
+            self.used = answered | (np.abs(self._master.x()) > NOTHING) | (self.matrix.lower > 0)
+            self.used[self._blocks.shared_columns] = True
+            self._is_pruned = True
         self._master.begin_anew()
 
     def settle(self) -> None:
@@ -261,46 +253,6 @@ class Relaxation:
     def _endless_box(self) -> Floats:
         """[boxed] beyond any price; around nothing, or what is off balance would earn."""
         return np.abs(self._center[self._boxed]) + WIDE * self._width
-
-    @property
-    def markets_rows(self) -> Indices:
-        """Rows of what is held for a market and what it asks."""
-        return self._blocks.markets_rows
-
-    def trade(self, center: Floats, box: Floats, given: Floats) -> Floats:
-        """[rows of markets] what is held beyond what is asked and ``given``, at prices in a box around ``center``.
-
-        Then `prices` are those. Raises SolverError.
-        """
-        prices = self._center.copy()
-        prices[self._boxed] = center
-        self._master.go_on(np.flatnonzero(self.used), prices, box)
-        self._master.give(given)
-        found = self._master.solve(self._clock)
-        if found is None:
-            raise SolverError("a portion of the sites has no solution")
-        self._center = found[0]
-        over = self._master.over()
-        self.rest()
-        return over
-
-    def ask(self, center: Floats) -> None:
-        """Columns come into use at ``center`` [rows of markets] and the last prices of all other rows."""
-        self._center[self._boxed] = center
-        self._center = self._asked(self._center).duals
-
-    def rest(self) -> None:
-        """Lets go of what takes memory and can be made anew: of many only one at a time needs it."""
-        self._begin_anew()
-        self.__dict__.pop("_weak_duality", None)
-
-    def in_use(self) -> NDArray[np.bool_]:
-        """[columns] those of the master's last solution, of the last answers, and all that belong to no asset."""
-        used: NDArray[np.bool_] = np.any(
-            [self.matrix.lower > 0, np.abs(self._master.x()) > NOTHING, *self._recent], axis=0
-        )
-        used[self._blocks.shared_columns] = True
-        return used
 
 
 def _prices_of_offers(matrix: Matrix, boxed: Indices) -> Floats:

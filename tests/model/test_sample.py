@@ -1,4 +1,4 @@
-"""Portions of the sites lead to the relaxation of all of them; what the largest fleets do with it."""
+"""Some of the sites lead to the relaxation of all of them; what the largest fleets do with it."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import pytest
 from scheduler.errors import SolverError
 from scheduler.model.compile import Matrix
 from scheduler.model.solve import Clock, Solver
-from scheduler.model.strategy import fast, master, portions, relaxation
+from scheduler.model.strategy import fast, master, relaxation, sample
 from scheduler.model.strategy.counts import with_counts
 from scheduler.model.strategy.offers import Offers
-from scheduler.model.strategy.portions import relaxation_of
 from scheduler.model.strategy.relaxation import Relaxation
+from scheduler.model.strategy.sample import relaxation_of
 from scheduler.settings import SolveOptions
 from scheduler.wire.request import schedule_request_from_pb
 from tests.model.test_relaxation import in_one_piece, matrix_of
@@ -30,70 +30,41 @@ def fleet_of(monkeypatch: pytest.MonkeyPatch, seed: int, *, some_deliver: bool =
     return with_counts(matrix_of(schedule_request_from_pb(request)[1]))
 
 
-def small(monkeypatch: pytest.MonkeyPatch, sites_count: int = 2) -> None:
-    monkeypatch.setattr(portions, "FEW_SITES_COUNT", 3)
-    monkeypatch.setattr(portions, "SOME_SITES_COUNT", 3)
-    monkeypatch.setattr(portions, "SITES_PER_PORTION", sites_count)
+def sampled(monkeypatch: pytest.MonkeyPatch, most_count: int = 20) -> None:
+    monkeypatch.setattr(sample, "FEW_SITES_COUNT", 3)
+    monkeypatch.setattr(sample, "SITES_PER_SAMPLED", 2)
+    monkeypatch.setattr(sample, "MOST_SAMPLED_COUNT", most_count)
 
 
 @pytest.mark.parametrize("some_deliver", [False, True])
-@pytest.mark.parametrize("sites_count", [1, 2, 4])
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("most_count", [1, 2, 20])
+@pytest.mark.parametrize("seed", [1, 2, 3])
 def test_they_lead_to_the_same_relaxation(
-    seed: int, sites_count: int, some_deliver: bool, monkeypatch: pytest.MonkeyPatch
+    seed: int, most_count: int, some_deliver: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     matrix = fleet_of(monkeypatch, seed, some_deliver=some_deliver)
-    exact = in_one_piece(matrix)
-    small(monkeypatch, sites_count)
+    exact, without = in_one_piece(matrix), Relaxation(matrix, Clock(60)).prices
+    sampled(monkeypatch, most_count)
     found = relaxation_of(matrix, Clock(60))
+    assert (found.prices != without).any()
     found.solve(1e-5)
     assert found.money == pytest.approx(exact, rel=2e-5) and found.bound == pytest.approx(exact, rel=2e-5)
     assert found.bound >= exact - 1e-6 * abs(exact)
 
 
-def test_prices_of_a_single_portion_lead_to_it_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    matrix = fleet_of(monkeypatch, 3)
-    exact, without = in_one_piece(matrix), Relaxation(matrix, Clock(60)).prices
-    monkeypatch.setattr(portions, "FEW_SITES_COUNT", 3)
-    found = relaxation_of(matrix, Clock(60))
-    assert (found.prices != without).any()
-    found.solve(1e-5)
-    assert found.money == pytest.approx(exact, rel=2e-5) and found.bound == pytest.approx(exact, rel=2e-5)
-
-
-def test_where_a_portion_has_no_solution_all_begin_from_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_some_have_no_solution_all_begin_from_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     matrix = fleet_of(monkeypatch, 1)
-    small(monkeypatch)
+    sampled(monkeypatch)
 
     def refuses(*_: object) -> None:
-        raise SolverError("its share is too much")
+        raise SolverError("their share is too much")
 
-    monkeypatch.setattr(portions._Portion, "trade", refuses)
-    found = relaxation_of(matrix, Clock(60))
+    with monkeypatch.context() as patched:
+        patched.setattr(Relaxation, "solve", refuses)  # only the sample's is solved there
+        found = relaxation_of(matrix, Clock(60))
+    assert (found.prices == Relaxation(matrix, Clock(60)).prices).all()
     found.solve(1e-5)
     assert found.money == pytest.approx(in_one_piece(matrix), rel=2e-5)
-
-
-def test_trade_comes_nearer_and_what_is_given_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
-    matrix = fleet_of(monkeypatch, 1)
-    exact, found = in_one_piece(matrix), []
-    small(monkeypatch, 1)
-    seen: list[portions._Portion] = []
-    traded = portions._traded
-
-    def looked_at(those: list[portions._Portion], count: int) -> tuple[np.ndarray, np.ndarray]:
-        seen[:] = those
-        return traded(those, count)
-
-    monkeypatch.setattr(portions, "_traded", looked_at)
-    for rounds_count in (0, 8):
-        monkeypatch.setattr(portions, "ROUNDS_COUNT", rounds_count)
-        start = relaxation_of(matrix, Clock(60))
-        start.solve(1.0, enough=np.inf)  # its bound to begin with
-        found.append(start.bound)
-        given = np.sum([portion.spread(portion.given, len(start.markets_rows)) for portion in seen], axis=0)
-        assert np.abs(given).max() < 1e-6
-    assert exact - 1e-6 * abs(exact) <= found[1] < exact + 0.5 * (found[0] - exact)
 
 
 def test_a_master_that_begins_anew_ends_at_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,12 +73,29 @@ def test_a_master_that_begins_anew_ends_at_the_same(monkeypatch: pytest.MonkeyPa
     begin_anew = master.Master.begin_anew
     monkeypatch.setattr(master.Master, "begin_anew", lambda self: (begun.append(1), begin_anew(self))[1])
     monkeypatch.setattr(relaxation, "MOST_COLUMNS_COUNT_TO_GO_ON", 0)
-    monkeypatch.setattr(relaxation, "MANY_NEW_COUNT", 50)
+    monkeypatch.setattr(relaxation, "MANY_NEW_FRAC", 0.02)
     found = Relaxation(matrix, Clock(60))
     found.solve(1e-5)
     assert len(begun) > 1
     assert found.money == pytest.approx(in_one_piece(matrix), rel=2e-5)
     assert not found.x[~found.used].any()
+
+
+def test_columns_that_the_first_prices_brought_leave_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    matrix, left = fleet_of(monkeypatch, 2), []
+    begin_anew = Relaxation._begin_anew
+
+    def counted(self: Relaxation, answered: np.ndarray) -> None:
+        before = self.used.copy()
+        begin_anew(self, answered)
+        assert self.used[answered].all() and not self._master.x()[~self.used].any()
+        left.append(np.count_nonzero(before & ~self.used))
+
+    monkeypatch.setattr(Relaxation, "_begin_anew", counted)
+    monkeypatch.setattr(relaxation, "MOST_COLUMNS_COUNT_TO_GO_ON", 0)
+    monkeypatch.setattr(relaxation, "MANY_NEW_FRAC", 0.0)
+    Relaxation(matrix, Clock(60)).solve(1e-5)
+    assert len(left) > 1 and left[0] > 0 and not any(left[1:])
 
 
 def test_when_time_is_over_it_settles_for_what_the_columns_in_use_make(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -124,7 +112,7 @@ def test_when_time_is_over_it_settles_for_what_the_columns_in_use_make(monkeypat
 
 def test_the_largest_fleets_take_the_nearest_offers(monkeypatch: pytest.MonkeyPatch) -> None:
     matrix = fleet_of(monkeypatch, 1)
-    small(monkeypatch)
+    sampled(monkeypatch)
     for name in ("BLOCKS_COLUMNS_COUNT", "MOST_COLUMNS_COUNT_TO_SEARCH"):
         monkeypatch.setattr(fast, name, 0)
     found = fast._by_blocks(matrix, matrix, SolveOptions(), Clock(60), None)
