@@ -143,3 +143,18 @@ def test_less_is_offered_where_the_nearest_cannot_be_held(monkeypatch: pytest.Mo
     offers.take_nearest()
     assert offers.values is not None and (offers.values == np.floor(found.x[offers.columns] + 1e-6)).all()
     assert offers.bound >= offers.money > 0
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_what_is_more_than_can_be_held_is_made_less_some_at_a_time(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = Relaxation(fleet_of(monkeypatch, seed), Clock(60))
+    found.solve(1e-5)
+    relaxed, offers = found.money, Offers(found, Clock(60))
+    assert offers._first is not None
+    more = np.minimum(np.floor(offers._first + 1e-6) + 0.99, offers._upper)
+    offers._take(np.rint(more))
+    assert offers.money == -np.inf  # of all at once a step more is too much
+    values = offers._nearest(more)
+    offers._take(values)
+    assert offers.values is not None and (values == np.rint(values)).all() and (values <= np.rint(more)).all()
+    assert 0.9 * relaxed < offers.money <= relaxed * (1 + 1e-6)

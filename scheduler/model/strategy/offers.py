@@ -10,6 +10,7 @@ from __future__ import annotations
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from scheduler.model.solve import Clock
@@ -98,19 +99,40 @@ class Offers:
             self.money, self.x = self._relaxation.money, self._relaxation.x
 
     def _nearest(self, values: Floats) -> Floats:
-        """Offers made whole some at a time, first those that are nearly whole; all where the columns in use end."""
+        """Offers made whole some at a time, first those that are nearly whole; all where the columns in use end.
+
+        Where that is more than can be held, one at a time is made less by a step: first of those that lack and were
+        made more, then of those that stand in the same hours, then of all that lack.
+        """
         lower, upper = self._lower.copy(), self._upper.copy()
+        more, is_less = np.zeros(len(values)), np.zeros(len(values), dtype=bool)
         while True:
             away = np.abs(values - np.rint(values))
             nearest = nearest_to_whole(np.where(away > NEARLY_WHOLE, away, 0.0))
             lower[nearest] = upper[nearest] = np.rint(values[nearest])
+            more[nearest] = lower[nearest] - values[nearest]
             self._relaxation.limit(self.columns, lower, upper)
             if not len(nearest):
                 return np.rint(values)
             found = self._relaxation.among_used()
-            if found.money == -np.inf:
-                return np.rint(values)
+            while found.money == -np.inf:
+                lacking = self._stand_in(found.lacking) & (lower == upper)
+                beside = np.any([np.isin(np.arange(len(values)), b) for b in self._blocks if lacking[b].any()], axis=0)
+                fewer = lacking & (lower > self._lower) & ~is_less
+                some = next((some for some in ((more > 0) & lacking, (more > 0) & beside, fewer) if some.any()), None)
+                if some is None:
+                    return np.rint(values)
+                most = np.argmax(np.where(some, more, -np.inf))
+                lower[most] = upper[most] = lower[most] - 1
+                more[most], is_less[most] = 0.0, True
+                self._relaxation.limit(self.columns, lower, upper)
+                found = self._relaxation.among_used()
             values = found.x[self.columns]
+
+    def _stand_in(self, rows: Indices) -> NDArray[np.bool_]:
+        """[offers] those that some rows name."""
+        offers = self._relaxation.matrix.matrix[:, self.columns]
+        return np.add.reduceat(np.append(np.isin(offers.indices, rows), 0), offers.indptr[:-1]) > 0
 
     def _better_steps(self, values: Floats) -> Floats:
         """The values after single steps that each earn more among the columns in use."""

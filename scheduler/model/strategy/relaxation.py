@@ -58,12 +58,14 @@ MANY_NEW_FRAC = 0.02
 class Among:
     """A relaxation restricted to some columns: its money, minus infinity where they do not make a solution.
 
-    ``x`` [columns of the whole], and ``margins`` [the same]: what one unit more of each would bring.
+    ``x`` [columns of the whole], and ``margins`` [the same]: what one unit more of each would bring. ``lacking``: rows
+    of markets that are off balance then.
     """
 
     money: float
     x: Floats
     margins: Floats
+    lacking: Indices
 
 
 class Relaxation:
@@ -156,14 +158,20 @@ class Relaxation:
         self._master.tighten(self.matrix, self._boxed)
 
     def among_used(self) -> Among:
-        """The same of the columns that were used so far: quick, and no bound, for others may bring more."""
-        self._master.go_on(np.flatnonzero(self.used), self._center, self._box)
+        """The same of the columns that were used so far: quick, and no bound, for others may bring more.
+
+        Without the box, which would hold back what they could do.
+        """
+        self._master.go_on(np.flatnonzero(self.used), np.zeros(len(self._center)), self._endless_box())
         solved = self._master.solve(self._clock)
         if solved is None:
-            return Among(-np.inf, self.x, np.zeros(len(self.x)))
+            return Among(-np.inf, self.x, np.zeros(len(self.x)), np.zeros(0, dtype=np.int64))
         prices, money, off_balance_mw = solved
         margins = self.matrix.money - self.matrix.matrix.T @ prices
-        return Among(-np.inf if off_balance_mw.sum() > OFF_BALANCE_MW else money, self._master.x(), margins)
+        if off_balance_mw.sum() <= OFF_BALANCE_MW:
+            return Among(money, self._master.x(), margins, np.zeros(0, dtype=np.int64))
+        lacking = self._boxed[off_balance_mw > OFF_BALANCE_MW / len(self._boxed)]
+        return Among(-np.inf, self._master.x(), margins, lacking)
 
     def restricted(self, columns: Indices) -> tuple[Solver, Indices]:
         """The columns in use as they are solved, for other bounds of some, and where in it these are; no `limit` holds.
