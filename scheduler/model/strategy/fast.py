@@ -61,6 +61,8 @@ SECONDS_WITHOUT_OFFERS = 5.0
 REL_GAP_WITHOUT_OFFERS = 0.05
 LARGEST_COLUMNS_COUNT = 300_000
 """Beyond this many, all columns at once are never asked where there is a plan."""
+MOST_COLUMNS_COUNT_AT_ONCE = 1_000_000
+"""Beyond this many, nor where there is a bound."""
 BLOCKS_COLUMNS_COUNT = 40_000
 """Beyond this many the relaxation is solved by blocks."""
 GAP_OF_RELAXATION = 3e-5
@@ -310,7 +312,7 @@ def _is_last(known: Result, matrix: Matrix, clock: Clock) -> bool:
     """
     if known.outcome is Outcome.OPTIMAL:
         return True
-    if len(matrix.money) > MOST_COLUMNS_COUNT_TO_SEARCH and known.bound is not None and np.isfinite(known.bound):
+    if len(matrix.money) > MOST_COLUMNS_COUNT_AT_ONCE and known.bound is not None and np.isfinite(known.bound):
         return True
     return len(matrix.money) > LARGEST_COLUMNS_COUNT and (known.x is not None or clock.left_seconds <= 0)
 
