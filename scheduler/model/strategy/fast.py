@@ -30,13 +30,7 @@ from scheduler.model.strategy.lone import lone
 from scheduler.model.strategy.offers import Offers
 from scheduler.model.strategy.plain import plain
 from scheduler.model.strategy.relaxation import Relaxation
-from scheduler.model.strategy.rounding import (
-    ROUNDINGS,
-    SHARE_OF_TIME_ROUNDING,
-    Rounding,
-    best_rounding,
-    made_better,
-)
+from scheduler.model.strategy.rounding import ROUNDINGS, SHARE_OF_TIME_ROUNDING, Rounding, best_rounding, made_better
 from scheduler.model.strategy.rows import Row, with_rows
 from scheduler.model.strategy.sample import relaxation_of
 from scheduler.model.strategy.search import Solution, among, better, proven
