@@ -26,6 +26,9 @@ DOMINATED_COLUMN_RULE = 1 << 5
 DUAL_SIMPLEX, PRIMAL_SIMPLEX = 1, 4
 """HiGHS's numbers for them."""
 
+DEVEX = 1
+"""HiGHS's number for weights of the edges that begin at one and are kept roughly (Harris 1973)."""
+
 SUB_SEARCHES = (
     "mip_heuristic_run_rens",
     "mip_heuristic_run_rins",
@@ -110,8 +113,13 @@ class Solver:
         return self._columns
 
     def twin(self) -> Solver:
-        """The same model, costs, bounds and basis in an instance of its own, to be solved beside this one."""
+        """The same model, costs, bounds and basis in an instance of its own, to be solved beside this one.
+
+        It is to set out from one basis after another: at each of them exact weights of edges would be computed anew,
+        two thirds of the time of a relaxation. Only before its first solve can it be told so.
+        """
         other = self._holding(self._highs.getLp())
+        other._set("simplex_dual_edge_weight_strategy", DEVEX)
         other.go_on_from(self.basis())
         return other
 
@@ -210,6 +218,17 @@ class Solver:
     def go_on_from(self, basis: Basis) -> None:
         """Begins with the basis of a problem that is built alike."""
         self._demand(self._highs.setBasis(basis), "a basis to go on from")
+
+    def go_on_from_part(self, basis: Basis) -> None:
+        """Begins with the basis of this problem before columns and rows were added."""
+        columns, rows = basis.col_status, basis.row_status
+        new_rows = self._highs.getNumRow() - len(rows)
+        if new_rows or self._columns > len(columns):
+            basis = highspy.HighsBasis()
+            basis.valid = True
+            basis.col_status = [*columns, *[highspy.HighsBasisStatus.kLower] * (self._columns - len(columns))]
+            basis.row_status = [*rows, *[highspy.HighsBasisStatus.kBasic] * new_rows]
+        self.go_on_from(basis)
 
     def go_on_from_basis(self, *, primal: bool) -> None:
         """From now on the simplex method from the last basis: primal after new columns and costs, else dual."""

@@ -91,7 +91,7 @@ def test_offers_that_are_fixed_earn_what_they_earn_in_one_piece() -> None:
     found.solve(1e-5)
     coarse = np.flatnonzero(matrix.coarse)
     nothing = np.zeros(len(coarse))
-    found.limit(coarse, nothing, nothing)
+    found.limit(nothing, nothing)
     found.solve(1e-5)
     lower, upper = matrix.lower.copy(), matrix.upper.copy()
     lower[coarse] = upper[coarse] = 0.0
@@ -156,8 +156,8 @@ def test_rows_that_whole_offers_keep_lead_to_the_relaxation_with_them(fleet: Mat
     assert exact < 0.999 * before
     assert exact - 1e-6 * exact <= found.bound <= exact + 2e-5 * exact
     assert found.money == pytest.approx(exact, rel=2e-5)
-    upper, columns = np.zeros(int(fleet.coarse.sum())), np.flatnonzero(fleet.coarse)
-    found.limit(columns, upper, upper)
+    upper = np.zeros(int(fleet.coarse.sum()))
+    found.limit(upper, upper)
     found.solve(1e-5)
     bare = replace(fleet, upper=np.where(fleet.coarse, 0.0, fleet.upper))
     assert found.money == pytest.approx(in_one_piece(bare), rel=3e-5)
@@ -167,16 +167,16 @@ def test_columns_in_use_have_a_solution_for_any_offers(fleet: Matrix) -> None:
     found = Relaxation(fleet, Clock(60))
     found.solve(1e-4)
     columns = np.flatnonzero(fleet.coarse)
-    solver, at = found.restricted(columns)
+    solver, at = found.restricted()
     most = solver.point()[1]
     assert most == pytest.approx(found.money, rel=1e-3)
     solver.set_bounds(at, fleet.upper[columns], fleet.upper[columns])  # more than all machines hold
     dear = solver.solve(rel_gap=0.0, abs_gap=0.0, seconds=60).objective
     assert dear is not None and dear < 0.5 * most
     solver.set_bounds(at, fleet.lower[columns], fleet.upper[columns])
-    found._center[found._boxed] = 1e4 * found._width  # prices far beyond the width: what lacks must not earn even then
-    solver, _ = found.restricted(columns)
+    found._center[:] = 1e4 * found._width  # prices far beyond the width: what lacks must not earn even then
+    solver, _ = found.restricted()
     assert solver.point()[1] == pytest.approx(most, rel=1e-6)
-    found.limit(columns, fleet.lower[columns], fleet.upper[columns])
+    found.limit(fleet.lower[columns], fleet.upper[columns])
     found.solve(1e-5)
     assert found.money == pytest.approx(in_one_piece(fleet), rel=2e-5)

@@ -183,3 +183,14 @@ def test_presolve_that_takes_an_offer_away_is_of_no_use() -> None:
     columns = np.flatnonzero(matrix.coarse)
     fixed = replace(matrix, upper=np.where(np.arange(len(matrix.upper)) == columns[0], matrix.lower, matrix.upper))
     assert relaxed(fixed, matrix.money).presolved(columns) is None
+
+
+def test_another_solver_of_the_same_takes_its_place() -> None:
+    matrix = matrix_of("days/sunny-sunday")
+    tree = tree_of(relaxed(matrix, matrix.money), matrix)
+    first = tree.search(MOST, Clock(60), gap=1e-6)
+    turned = np.arange(len(matrix.money))[::-1].copy()
+    other = relaxed(matrix.part(turned, np.arange(matrix.matrix.shape[0])), matrix.money[turned])
+    tree.move(other, len(turned) - 1 - tree.columns)
+    found = tree.search(MOST, Clock(60), gap=1e-6)
+    assert found.objective == pytest.approx(first.objective, rel=1e-7) and tree.relaxed is other

@@ -162,10 +162,6 @@ class Bound:
         self._transposed = csr_array(matrix.matrix.T)
         self._lower, self._upper = _implied_bounds(matrix)
 
-    def limit(self, columns: Indices, lower: Floats, upper: Floats) -> None:
-        """Bounds of some columns, from now on."""
-        self._lower[columns], self._upper[columns] = lower, upper
-
     def tighten(self, matrix: Matrix) -> None:
         """The matrix with more rows."""
         self._matrix = matrix
@@ -176,18 +172,26 @@ class Bound:
 
         ``without`` [columns] those whose own money at these prices is not counted.
         """
-        prices, side = self._sides(duals)
-        reduced = self._matrix.money - self._transposed @ prices
-        if without is not None:
-            reduced = np.where(without, 0.0, reduced)
-        best = np.where(reduced > 0, self._upper, self._lower)
-        best = np.where(reduced != 0, best, 0.0)
-        return float(self._matrix.constant + prices @ side + reduced @ best)
+        reduced = self.reduced(duals)
+        return self._most(duals, reduced if without is None else np.where(without, 0.0, reduced))
+
+    def cut(self, duals: Floats, columns: Indices) -> tuple[float, Floats]:
+        """The same whatever the bounds of some columns: the money without theirs, and that of a unit of each."""
+        without = np.zeros(len(self._lower), dtype=bool)
+        without[columns] = True
+        reduced = self.reduced(duals)
+        return self._most(duals, np.where(without, 0.0, reduced)), reduced[columns]
 
     def reduced(self, duals: Floats) -> Floats:
         """[columns] money of a unit at these prices of the rows."""
         reduced: Floats = self._matrix.money - self._transposed @ self._sides(duals)[0]
         return reduced
+
+    def _most(self, duals: Floats, reduced: Floats) -> float:
+        prices, side = self._sides(duals)
+        best = np.where(reduced > 0, self._upper, self._lower)
+        best = np.where(reduced != 0, best, 0.0)
+        return float(self._matrix.constant + prices @ side + reduced @ best)
 
     def _sides(self, duals: Floats) -> tuple[Floats, Floats]:
         """[rows] prices that count, and the side that each holds to."""

@@ -7,7 +7,7 @@ from scipy.sparse import coo_array, csc_array, csr_array
 
 from scheduler.errors import SolverError
 from scheduler.model.compile import Matrix
-from scheduler.model.solve import Clock, Outcome, Solver
+from scheduler.model.solve import Basis, Clock, Outcome, Solver
 from scheduler.model.strategy.apart import Indices
 from scheduler.problem import Floats
 
@@ -39,15 +39,18 @@ class Master:
         self._is_limited = False  # anew, since it was solved
 
     def go_on(self, columns: Indices, center: Floats, box: Floats) -> None:
-        """More columns, another box; not yet where bounds are new, which the old columns take up first."""
+        """More columns, another box [boxed] around other prices.
+
+        Columns not yet where bounds are new, which the old ones take up first.
+        """
         new = np.setdiff1d(columns, self._columns, assume_unique=True)
         is_dual = self._is_limited and self._solved
         if len(new) and not is_dual:
             self._add_columns(self._matrix.part(new))
             self._columns = np.concatenate([self._columns, new])
         costs = np.zeros(self._solver.columns_count)
-        costs[self._more] = (center[self._boxed] - box)[~self._is_upper]
-        costs[self._less] = -(center[self._boxed] + box)
+        costs[self._more] = (center - box)[~self._is_upper]
+        costs[self._less] = -(center + box)
         costs[self._at] = self._matrix.money[self._columns]
         self._solver.set_costs(costs, self._matrix.constant, maximise=True)
         if self._solved:
@@ -125,6 +128,12 @@ class Master:
         """Where some columns of the whole are."""
         order = np.argsort(self._columns)
         return self._at[order[np.searchsorted(self._columns, columns, sorter=order)]]
+
+    def begin_from(self, basis: Basis, solver: Solver) -> None:
+        """The primal simplex method begins at a basis of a solver that was `opened`, if it is still the one in use."""
+        if solver is self._solver:
+            self._solver.go_on_from_part(basis)
+            self._is_limited = False
 
     def x(self) -> Floats:
         """[columns of the whole]"""

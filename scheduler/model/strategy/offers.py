@@ -49,11 +49,10 @@ class Offers:
         self.values: Floats | None = None
         self.x: Floats | None = None
         matrix = relaxation.matrix
-        self.columns: Indices = np.flatnonzero(matrix.coarse)
+        self.columns = relaxation.columns
         relaxation.used[self.columns] = True
         self._lower, self._upper = matrix.lower[self.columns], matrix.upper[self.columns]
         self._relaxation, self._clock = relaxation, clock
-        self._hopeless = self.bound - HOPELESS * abs(self.bound)
         self._leaves = [(relaxation.bound, Branch(self._lower, self._upper))]  # with a bound each
         self._first: Floats | None = relaxation.x[self.columns]
         self._kept: Tree | None = None
@@ -69,7 +68,7 @@ class Offers:
             values = self._nearest(first)
             self._take(values)
             if self.values is None:  # too much: what of it there is
-                self._relaxation.limit(self.columns, self._lower, values)
+                self._relaxation.limit(self._lower, values)
                 self._relaxation.solve(PRECISION)
                 self._take(np.floor(self._relaxation.x[self.columns] + NEARLY_WHOLE))
             if self.bound - self.money > gap:  # now among more columns
@@ -83,11 +82,15 @@ class Offers:
         self._search(gap)
         return before != (self.bound, self.money, np.count_nonzero(self._relaxation.used), len(self._leaves))
 
+    @property
+    def _hopeless(self) -> float:
+        return self.bound - HOPELESS * abs(self.bound)
+
     def take_nearest(self) -> None:
         """Those nearest to the relaxation, all at once: no tries, and no better bound. Raises SolverError."""
         assert self._first is not None
         for values in (np.rint(self._first), np.floor(self._first + NEARLY_WHOLE)):  # some cannot be held, less can
-            self._relaxation.limit(self.columns, values, values)
+            self._relaxation.limit(values, values)
             self._relaxation.settle()
             if self._relaxation.money > -np.inf:
                 self.money, self.values, self.x = self._relaxation.money, values, self._relaxation.x
@@ -111,7 +114,7 @@ class Offers:
             nearest = nearest_to_whole(np.where(away > NEARLY_WHOLE, away, 0.0))
             lower[nearest] = upper[nearest] = np.rint(values[nearest])
             more[nearest] = lower[nearest] - values[nearest]
-            self._relaxation.limit(self.columns, lower, upper)
+            self._relaxation.limit(lower, upper)
             if not len(nearest):
                 return np.rint(values)
             found = self._relaxation.among_used()
@@ -125,7 +128,7 @@ class Offers:
                 most = np.argmax(np.where(some, more, -np.inf))
                 lower[most] = upper[most] = lower[most] - 1
                 more[most], is_less[most] = 0.0, True
-                self._relaxation.limit(self.columns, lower, upper)
+                self._relaxation.limit(lower, upper)
                 found = self._relaxation.among_used()
             values = found.x[self.columns]
 
@@ -136,7 +139,7 @@ class Offers:
 
     def _better_steps(self, values: Floats) -> Floats:
         """The values after single steps that each earn more among the columns in use."""
-        self._relaxation.limit(self.columns, values, values)
+        self._relaxation.limit(values, values)
         among = self._relaxation.among_used()
         seen = {tuple(values)}
         for _ in range(STEPS_COUNT):
@@ -144,7 +147,7 @@ class Offers:
             if step is None:
                 break
             seen.add(tuple(step))
-            self._relaxation.limit(self.columns, step, step)
+            self._relaxation.limit(step, step)
             found = self._relaxation.among_used()
             if found.money > among.money:
                 values, among = step, found
@@ -163,14 +166,14 @@ class Offers:
 
     def _take(self, values: Floats) -> None:
         """Offers, with all columns considered, if they are better."""
-        self._relaxation.limit(self.columns, values, values)
+        self._relaxation.limit(values, values)
         self._relaxation.solve(PRECISION, max(self.money, self._hopeless))
         if self._relaxation.money > self.money:
             self.money, self.values, self.x = self._relaxation.money, values, self._relaxation.x
 
     def _search(self, gap: float) -> None:
         """Until no more than ``gap`` is left of the bound, or the tree ends."""
-        relaxation, columns = self._relaxation, self.columns
+        relaxation = self._relaxation
         if self.values is not None and self.values is not self._searched_around:
             self._take_around(self.values, gap)
             self._searched_around = self.values
@@ -184,12 +187,14 @@ class Offers:
         leaves = tree.leaves
         if found.x is not None:
             self._take(np.rint(found.x[tree.columns]))
-        enough, bounds = max(self.money + gap, self._hopeless), []
+        enough = max(self.money + gap, self._hopeless)
         for leaf in leaves:
-            if leaf.money <= enough:
-                relaxation.limit(columns, leaf.lower, leaf.upper)
+            if leaf.money <= enough and relaxation.cuts.of_whole(leaf.lower, leaf.upper) > enough:
+                relaxation.limit(leaf.lower, leaf.upper)
+                if leaf.basis is not None:
+                    relaxation.begin_from(leaf.basis, tree.relaxed)
                 relaxation.solve(PRECISION, enough)
-            bounds.append(min(relaxation.bound, self.bound) if leaf.money <= enough else self.bound)
+        bounds = [min(relaxation.cuts.of_whole(leaf.lower, leaf.upper), self.bound) for leaf in leaves]
         self._leaves = [*done, *zip(bounds, leaves, strict=True)]
         self.bound = max(bound for bound, _ in self._leaves)
 
@@ -209,9 +214,10 @@ class Offers:
 
     def _tree(self) -> Tree:
         """On the columns in use, knowing what was learned before."""
-        solver, at = self._relaxation.restricted(self.columns)
+        solver, at = self._relaxation.restricted()
         if self._kept is None:
             self._kept = Tree(solver, at, self._lower, self._upper)
+        self._kept.move(solver, at)
         return self._kept
 
     @cached_property

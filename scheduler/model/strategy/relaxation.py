@@ -26,9 +26,10 @@ from scipy.sparse import csc_array
 
 from scheduler.errors import SolverError
 from scheduler.model.compile import Matrix
-from scheduler.model.solve import Clock, Outcome, Solver
+from scheduler.model.solve import Basis, Clock, Outcome, Solver
 from scheduler.model.strategy.apart import Apart, Indices, side_by_side
 from scheduler.model.strategy.blocks import NOTHING, Blocks, Bound, Priced, columns_beside
+from scheduler.model.strategy.cuts import Cuts
 from scheduler.model.strategy.master import Master
 from scheduler.model.strategy.rows import Row, with_rows
 from scheduler.problem import Floats
@@ -88,14 +89,16 @@ class Relaxation:
         self.used = np.zeros(len(matrix.money), dtype=bool)
         self.used[self._blocks.shared_columns] = True
         self.used |= matrix.lower > 0
-        self._center = self._without_offers()
-        known = _prices_of_offers(matrix, self._boxed) if prices is None else prices[self._boxed]
-        self._center[self._boxed] = known
-        self._width = (FIRST_BOX if prices is None else FIRST_BOX_OF_SAMPLE) * self._typical()
+        self.columns = np.flatnonzero(matrix.coarse)
+        self.cuts = Cuts()
+        first = self._without_offers()
+        first[self._boxed] = _prices_of_offers(matrix, self._boxed) if prices is None else prices[self._boxed]
+        self._center = first[self._boxed]
+        self._width = (FIRST_BOX if prices is None else FIRST_BOX_OF_SAMPLE) * _typical(first, self._boxed)
         self._box = np.full(len(self._boxed), self._width)
         self._master = Master(matrix, self._blocks.shared_rows, self._boxed)
         self._is_pruned = False
-        self._answered = self._asked(self._center).duals  # [rows] of all rows, at the best prices
+        self._asked(first)
 
     def _without_offers(self) -> Floats:
         """[rows] prices of the problem that offers nothing; none of what markets ask for."""
@@ -116,17 +119,11 @@ class Relaxation:
         side_by_side(solve, Apart(bare).parts)
         return prices
 
-    def _typical(self) -> float:
-        """A price that counts as wide."""
-        typical = np.abs(self._center[self._boxed])
-        if not typical.any():
-            typical = np.abs(self._center[np.abs(self._center) > NOTHING])
-        return float(typical.mean()) if typical.size else 1.0 / FIRST_BOX
-
     def _asked(self, prices: Floats) -> Priced:
-        """What the blocks answer, noting what they would use."""
+        """What the blocks answer, noting what they would use and what it says of all offers."""
         answer = self._blocks.answer(prices, self._clock)
         self.used |= answer.used
+        self.cuts.add(*self._weak_duality.cut(answer.duals, self.columns), prices[self._boxed])
         return answer
 
     @cached_property
@@ -135,15 +132,16 @@ class Relaxation:
 
     @property
     def prices(self) -> Floats:
-        """[rows] those of the bound, of the rows that blocks share."""
-        return self._center
+        """[rows] those of the bound, of the rows of markets."""
+        prices = np.zeros(self.matrix.matrix.shape[0])
+        prices[self._boxed] = self._center
+        return prices
 
-    def limit(self, columns: Indices, lower: Floats, upper: Floats) -> None:
-        """From now on the same with other bounds of some columns."""
-        self.matrix = self.matrix.limited(columns, lower, upper)
-        self._blocks.limit(columns, lower, upper)
-        self._weak_duality.limit(columns, lower, upper)
-        self._master.limit(columns, lower, upper)
+    def limit(self, lower: Floats, upper: Floats) -> None:
+        """From now on the same with other bounds of the coarse columns."""
+        self.matrix = self.matrix.limited(self.columns, lower, upper)
+        self._blocks.limit(self.columns, lower, upper)
+        self._master.limit(self.columns, lower, upper)
         self._box = np.maximum(self._box, BOX_WHEN_LIMITED * self._width)
 
     def tighten(self, rows: Sequence[Row]) -> None:
@@ -151,8 +149,8 @@ class Relaxation:
         self.matrix = with_rows(self.matrix, rows)
         count = len(rows)
         self._box = np.append(self._box, np.full(count, BOX_OF_ROWS * self._width))
-        self._boxed = np.append(self._boxed, len(self._center) + np.arange(count))
-        self._center, self._answered = (np.append(prices, np.zeros(count)) for prices in (self._center, self._answered))
+        self._boxed = np.append(self._boxed, self.matrix.matrix.shape[0] - count + np.arange(count))
+        self._center = np.append(self._center, np.zeros(count))
         self._blocks.tighten(self.matrix)
         self._weak_duality.tighten(self.matrix)
         self._master.tighten(self.matrix, self._boxed)
@@ -162,7 +160,7 @@ class Relaxation:
 
         Without the box, which would hold back what they could do.
         """
-        self._master.go_on(np.flatnonzero(self.used), np.zeros(len(self._center)), self._endless_box())
+        self._master.go_on(np.flatnonzero(self.used), np.zeros(len(self._boxed)), self._endless_box())
         solved = self._master.solve(self._clock)
         if solved is None:
             return Among(-np.inf, self.x, np.zeros(len(self.x)), np.zeros(0, dtype=np.int64))
@@ -173,14 +171,18 @@ class Relaxation:
         lacking = self._boxed[off_balance_mw > OFF_BALANCE_MW / len(self._boxed)]
         return Among(-np.inf, self._master.x(), margins, lacking)
 
-    def restricted(self, columns: Indices) -> tuple[Solver, Indices]:
-        """The columns in use as they are solved, for other bounds of some, and where in it these are; no `limit` holds.
+    def restricted(self) -> tuple[Solver, Indices]:
+        """The columns in use as they are solved, and where in it the coarse ones are.
 
-        What lacks there is bought dearly, so there is always a solution.
+        For other bounds of them: no `limit` holds. What lacks there is bought dearly, so there is always a solution.
         """
-        nothing, box = np.zeros(len(self._center)), self._endless_box()
+        nothing, box = np.zeros(len(self._boxed)), self._endless_box()
         solver = self._master.opened(np.flatnonzero(self.used), nothing, box, self._clock)
-        return solver, self._master.at(columns)
+        return solver, self._master.at(self.columns)
+
+    def begin_from(self, basis: Basis, solver: Solver) -> None:
+        """At one that a solver from `restricted` had, before more columns came into use."""
+        self._master.begin_from(basis, solver)
 
     def solve(
         self, rel_gap: float, enough: float = -np.inf, *, roughly: bool = False, until: Clock | None = None
@@ -193,7 +195,10 @@ class Relaxation:
 
         Raises SolverError where the time is too short.
         """
-        self.bound, self.money = self._weak_duality.of(self._answered), -np.inf
+        lower, upper = self.matrix.lower[self.columns], self.matrix.upper[self.columns]
+        self.bound, center = self.cuts.least(lower, upper)
+        self._center = np.append(center, np.zeros(len(self._boxed) - len(center)))
+        self.money = -np.inf
         free = 1.0
         for _ in range(TURNS_COUNT):
             if self.bound <= enough:
@@ -205,11 +210,11 @@ class Relaxation:
             prices, money, off_balance_mw = found
             before_count = int(self.used.sum())
             answer = self._asked(prices)
-            bound = self._weak_duality.of(answer.duals)
+            bound = float(self.cuts.each(lower, upper)[-1])
             better, off = bound < self.bound, off_balance_mw > OFF_BALANCE_MW / max(1, len(self._boxed))
             held_back = off_balance_mw.sum() > OFF_BALANCE_MW
             if better:
-                self.bound, self._center, self._answered = bound, prices, answer.duals
+                self.bound, self._center = bound, prices[self._boxed]
             solved = self.bound - money <= rel_gap * abs(money)
             self.x = self._master.x()
             if solved and (roughly or not held_back):
@@ -248,7 +253,7 @@ class Relaxation:
         if int(self.used.sum()) > MOST_COLUMNS_COUNT_TO_GO_ON:
             self._master.begin_anew()
         for _ in range(SETTLING_TURNS_COUNT):
-            self._master.go_on(np.flatnonzero(self.used), np.zeros(len(self._center)), self._endless_box())
+            self._master.go_on(np.flatnonzero(self.used), np.zeros(len(self._boxed)), self._endless_box())
             found = self._master.solve(self._clock)
             if found is None:
                 return
@@ -260,7 +265,15 @@ class Relaxation:
 
     def _endless_box(self) -> Floats:
         """[boxed] beyond any price; around nothing, or what is off balance would earn."""
-        return np.abs(self._center[self._boxed]) + WIDE * self._width
+        return np.abs(self._center) + WIDE * self._width
+
+
+def _typical(prices: Floats, boxed: Indices) -> float:
+    """A price that counts as wide."""
+    typical = np.abs(prices[boxed])
+    if not typical.any():
+        typical = np.abs(prices[np.abs(prices) > NOTHING])
+    return float(typical.mean()) if typical.size else 1.0 / FIRST_BOX
 
 
 def _prices_of_offers(matrix: Matrix, boxed: Indices) -> Floats:

@@ -62,13 +62,17 @@ class Tree:
     """
 
     def __init__(self, relaxed: Solver, columns: Indices, lower: Floats, upper: Floats) -> None:
-        self._relaxed = relaxed
-        self._beside = relaxed
+        self.relaxed = relaxed
+        self._both = (relaxed, relaxed)  # for the two sides of a branch
         self.columns, self._lower, self._upper = columns, lower, upper
         self._lost = np.zeros((2, len(self.columns)))  # money that parts of a unit down and up have cost so far
         self._parts_tried = np.zeros((2, len(self.columns)))
         self.relaxations_count = 0
         self.leaves: list[Branch] = []
+
+    def move(self, relaxed: Solver, columns: Indices) -> None:
+        """Another solver of the same relaxation, and where in it the whole columns are."""
+        self.relaxed, self.columns = relaxed, columns
 
     def search(
         self,
@@ -96,10 +100,10 @@ class Tree:
         not_solved = list(begin) or [Branch(self._lower, self._upper)]
         self.leaves = []
         try:
-            found = [self._branch(self._relaxed, branch.lower, branch.upper, clock) for branch in not_solved]
+            is_large = self.relaxed.columns_count >= TWIN_COLUMNS_COUNT
+            self._both = (self.relaxed.twin(), self.relaxed.twin()) if is_large else (self.relaxed, self.relaxed)
+            found = [self._branch(self._both[0], branch.lower, branch.upper, clock) for branch in not_solved]
             not_solved = []
-            large = self._relaxed.columns_count >= TWIN_COLUMNS_COUNT
-            self._beside = self._relaxed.twin() if large else self._relaxed
             count = 0
             while True:
                 for branch in found:
@@ -128,7 +132,7 @@ class Tree:
         except _NotSolvedError:
             pass
         finally:
-            self._relaxed.set_bounds(self.columns, self._lower, self._upper)
+            self.relaxed.set_bounds(self.columns, self._lower, self._upper)
             self.leaves += [*not_solved, *(branch for _, _, branch in open_branches)]
         return Result(outcome, None, None, bound) if best is None else Result(outcome, best.x, best.money, bound)
 
@@ -162,7 +166,7 @@ class Tree:
             nearest = nearest_to_whole(away)
             lower, upper = branch.lower.copy(), branch.upper.copy()
             lower[nearest] = upper[nearest] = np.rint(branch.x[self.columns[nearest]])
-            branch = self._branch(self._relaxed, lower, upper, clock)
+            branch = self._branch(self._both[0], lower, upper, clock)
         return None
 
     def _children(self, branch: Branch, clock: Clock) -> list[Branch]:
@@ -191,8 +195,8 @@ class Tree:
         value = branch.x[self.columns[column]]
         lower, upper = branch.lower.copy(), branch.upper.copy()
         upper[column], lower[column] = np.floor(value), np.ceil(value)
-        bounds = ((self._relaxed, branch.lower, upper), (self._beside, lower, branch.upper))
-        if self._beside is self._relaxed:
+        bounds = ((self._both[0], branch.lower, upper), (self._both[1], lower, branch.upper))
+        if self._both[0] is self._both[1]:
             sides = one_by_one(lambda side: self._branch(*side, clock), bounds)
         else:
             assert branch.basis is not None
