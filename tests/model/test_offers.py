@@ -10,12 +10,16 @@ import pytest
 from scheduler.errors import SolverError
 from scheduler.model.compile import Matrix
 from scheduler.model.solve import Clock, Solver
+from scheduler.model.strategy import fast
 from scheduler.model.strategy.counts import with_counts
 from scheduler.model.strategy.offers import Offers
 from scheduler.model.strategy.relaxation import Relaxation
 from scheduler.model.strategy.tightening import tightening_of
+from scheduler.settings import SolveOptions
 from scheduler.wire.request import schedule_request_from_pb
 from tests.model.test_relaxation import matrix_of, problem_of
+from tests.model.test_sample import fleet_of as six_sites_of
+from tests.model.test_sample import sampled
 from tools.fixtures.scale import SIZES, scale_request
 
 NAMES = ["days/spike-day", "days/clock-spring", "days/chances", "days/absorber", "days/twelve-containers"]
@@ -67,7 +71,7 @@ def money_of(matrix: Matrix, offers: Offers) -> float | None:
 def test_it_ends_within_the_gap_and_its_bound_is_true(seed: int, tight: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     fleet = fleet_of(monkeypatch, seed)
     money, bound = best(fleet)
-    offers, gap = Offers(relaxed(fleet, tight=tight), Clock(60)), 2e-4 * abs(money)
+    offers, gap = Offers(relaxed(fleet, tight=tight)), 2e-4 * abs(money)
     found = []
     while offers.improve(gap):
         assert offers.values is not None
@@ -82,7 +86,7 @@ def test_it_ends_within_the_gap_and_its_bound_is_true(seed: int, tight: bool, mo
 def test_small_days_too(matrix: Matrix) -> None:
     """With large machines, which are whole too, it may not end, but what it says is true."""
     money, bound = best(matrix)
-    offers = Offers(relaxed(matrix, tight=False), Clock(60))
+    offers = Offers(relaxed(matrix, tight=False))
     gap = max(1e-3, 1e-4 * abs(money))
     while offers.improve(gap):
         assert offers.bound >= money - 1e-6 * max(1.0, abs(money))
@@ -94,7 +98,7 @@ def test_small_days_too(matrix: Matrix) -> None:
 def test_a_gap_that_becomes_less_asks_again(monkeypatch: pytest.MonkeyPatch) -> None:
     fleet = fleet_of(monkeypatch, 1)
     money, _ = best(fleet)
-    offers, bounds = Offers(relaxed(fleet, tight=True), Clock(60)), []
+    offers, bounds = Offers(relaxed(fleet, tight=True)), []
     for gap in (1e-3, 3e-4, 1e-4):
         while offers.improve(gap * money):
             pass
@@ -106,8 +110,65 @@ def test_a_gap_that_becomes_less_asks_again(monkeypatch: pytest.MonkeyPatch) -> 
 def test_without_time_it_says_so_and_keeps_its_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     fleet = fleet_of(monkeypatch, 2)
     relaxation = relaxed(fleet, tight=False)
-    offers, bound = Offers(relaxation, Clock(60)), relaxation.bound
-    relaxation._clock = Clock(-1.0)
+    offers, bound = Offers(relaxation), relaxation.bound
+    relaxation.clock = Clock(-1.0)
     with pytest.raises(SolverError):
         offers.improve(1.0)
     assert offers.bound == bound and offers.values is None
+
+
+def test_without_time_for_the_relaxation_the_nearest_to_its_last_point_are_taken(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    _plan_of_the_nearest(six_sites_of(monkeypatch, 1), "SHARE_OF_TIME_TO_RELAX", 0.9, monkeypatch)
+
+
+def test_without_time_for_the_search_the_nearest_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    _plan_of_the_nearest(six_sites_of(monkeypatch, 1), "SHARE_OF_TIME_BY_BLOCKS", 0.95, monkeypatch)
+
+
+def _plan_of_the_nearest(matrix: Matrix, share: str, least_frac: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A plan that fits and offers something, and a true bound, where the clock of a phase is over at once."""
+    sampled(monkeypatch)
+    monkeypatch.setattr(fast, "BLOCKS_COLUMNS_COUNT", 0)
+    monkeypatch.setattr(fast, share, 0.0)
+    monkeypatch.setattr(Offers, "_search", lambda *_: pytest.fail("there was no time"))
+    found = fast._by_blocks(matrix, matrix, SolveOptions(), Clock(60), None)
+    exact, _ = best(matrix)
+    assert found.x is not None and found.objective is not None and found.bound is not None
+    assert least_frac * exact < found.objective <= found.bound and found.bound >= exact * (1 - 1e-6)
+    assert found.x[matrix.offers].any()
+    rows = matrix.matrix @ found.x
+    assert (rows <= matrix.row_upper + 1e-5).all() and (rows >= matrix.row_lower - 1e-5).all()
+
+
+def test_less_is_offered_where_the_nearest_cannot_be_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = Relaxation(six_sites_of(monkeypatch, 1), Clock(60))
+    found.solve(1e-5)
+    offers = Offers(found)
+    offers._first = np.floor(found.x[offers.columns]) + 0.75  # of all at once a step more is too much
+    settle, settled = found.settle, []
+
+    def fails_first() -> None:
+        settle()
+        settled.append(found.money)
+        found.money = found.money if len(settled) > 1 else -np.inf
+
+    monkeypatch.setattr(found, "settle", fails_first)
+    offers.take_nearest()
+    assert offers.values is not None and (offers.values == np.floor(found.x[offers.columns] + 1e-6)).all()
+    assert offers.bound >= offers.money > 0
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_what_is_more_than_can_be_held_is_made_less_some_at_a_time(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = Relaxation(six_sites_of(monkeypatch, seed), Clock(60))
+    found.solve(1e-5)
+    relaxed, offers = found.money, Offers(found)
+    more = np.minimum(np.floor(offers._first + 1e-6) + 0.99, offers._upper)
+    offers._take(np.rint(more))
+    assert offers.money == -np.inf  # of all at once a step more is too much
+    values = offers._nearest(more)
+    offers._take(values)
+    assert offers.values is not None and (values == np.rint(values)).all() and (values <= np.rint(more)).all()
+    assert 0.9 * relaxed < offers.money <= relaxed * (1 + 1e-6)

@@ -1,21 +1,17 @@
-"""Some of the sites lead to the relaxation of all of them; what the largest fleets do with it."""
+"""Some of the sites lead to the relaxation of all of them, and to what its columns in use make of it."""
 
 from __future__ import annotations
-
-from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from scheduler.errors import SolverError
 from scheduler.model.compile import Matrix
-from scheduler.model.solve import Clock, Solver
-from scheduler.model.strategy import fast, master, relaxation, sample
+from scheduler.model.solve import Clock
+from scheduler.model.strategy import master, relaxation, sample
 from scheduler.model.strategy.counts import with_counts
-from scheduler.model.strategy.offers import Offers
 from scheduler.model.strategy.relaxation import Relaxation
 from scheduler.model.strategy.sample import relaxation_of
-from scheduler.settings import SolveOptions
 from scheduler.wire.request import schedule_request_from_pb
 from tests.model.test_relaxation import in_one_piece, matrix_of
 from tools.fixtures.scale import SIZES, scale_request
@@ -108,53 +104,3 @@ def test_when_time_is_over_it_settles_for_what_the_columns_in_use_make(monkeypat
     rows = matrix.matrix @ found.x
     assert (rows <= matrix.row_upper + 1e-5).all() and (rows >= matrix.row_lower - 1e-5).all()
     assert float(matrix.money @ found.x) + matrix.constant == pytest.approx(found.money, rel=1e-9)
-
-
-def test_the_largest_fleets_take_the_nearest_offers(monkeypatch: pytest.MonkeyPatch) -> None:
-    matrix = fleet_of(monkeypatch, 1)
-    sampled(monkeypatch)
-    for name in ("BLOCKS_COLUMNS_COUNT", "MOST_COLUMNS_COUNT_TO_SEARCH"):
-        monkeypatch.setattr(fast, name, 0)
-    found = fast._by_blocks(matrix, matrix, SolveOptions(), Clock(60), None)
-    solver = Solver(replace(matrix, integer=matrix.coarse))
-    solver.set_costs(matrix.money, matrix.constant, maximise=True)
-    exact = solver.solve(rel_gap=1e-6, abs_gap=0.0, seconds=60).objective
-    assert found.x is not None and found.objective is not None and found.bound is not None and exact is not None
-    assert 0.97 * exact < found.objective <= found.bound and found.bound >= exact * (1 - 1e-6)
-    rows = matrix.matrix @ found.x
-    assert (rows <= matrix.row_upper + 1e-5).all() and (rows >= matrix.row_lower - 1e-5).all()
-
-
-def test_less_is_offered_where_the_nearest_cannot_be_held(monkeypatch: pytest.MonkeyPatch) -> None:
-    matrix = fleet_of(monkeypatch, 1)
-    found = Relaxation(matrix, Clock(60))
-    found.solve(1e-5)
-    offers = Offers(found, Clock(60))
-    assert offers._first is not None
-    offers._first = np.floor(found.x[offers.columns]) + 0.75  # of all at once a step more is too much
-    settle, settled = found.settle, []
-
-    def fails_first() -> None:
-        settle()
-        settled.append(found.money)
-        found.money = found.money if len(settled) > 1 else -np.inf
-
-    monkeypatch.setattr(found, "settle", fails_first)
-    offers.take_nearest()
-    assert offers.values is not None and (offers.values == np.floor(found.x[offers.columns] + 1e-6)).all()
-    assert offers.bound >= offers.money > 0
-
-
-@pytest.mark.parametrize("seed", [1, 2, 3])
-def test_what_is_more_than_can_be_held_is_made_less_some_at_a_time(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    found = Relaxation(fleet_of(monkeypatch, seed), Clock(60))
-    found.solve(1e-5)
-    relaxed, offers = found.money, Offers(found, Clock(60))
-    assert offers._first is not None
-    more = np.minimum(np.floor(offers._first + 1e-6) + 0.99, offers._upper)
-    offers._take(np.rint(more))
-    assert offers.money == -np.inf  # of all at once a step more is too much
-    values = offers._nearest(more)
-    offers._take(values)
-    assert offers.values is not None and (values == np.rint(values)).all() and (values <= np.rint(more)).all()
-    assert 0.9 * relaxed < offers.money <= relaxed * (1 + 1e-6)

@@ -62,12 +62,10 @@ BLOCKS_COLUMNS_COUNT = 40_000
 GAP_OF_RELAXATION = 3e-5
 GAP_BEFORE_ROWS = 1e-3
 """Rows that whole offers keep need no more, and change the prices again."""
+SHARE_OF_TIME_TO_RELAX = 0.5
+"""Of the time that is left, what the relaxation may take once it is begun."""
 SHARE_OF_TIME_BY_BLOCKS = 0.6
-"""Of the time that is left, what the offers may take once the relaxation is there."""
-MOST_COLUMNS_COUNT_TO_SEARCH = 3_000_000
-"""Of more, the offers nearest to the relaxation are taken: a step of one says nothing among so many."""
-SHARE_OF_TIME_TO_BOUND = 0.35
-"""Of the time that is left, what their relaxation may take to come nearer to its bound once it is begun."""
+"""Of the time that is left then, what the offers may take. When either is over the nearest are taken."""
 SHARE_FOR_OFFERS = 0.8
 """Of the gap, what offers may have lost for machines to be rounded around them: mostly 0.1 to 0.4 more."""
 ROUNDINGS_BY_BLOCKS = ((0.07, 0), (0.1, 0), (0.15, 0), (0.25, 0), (0.5, 0))
@@ -220,21 +218,21 @@ def _best_of(best: Solution | None, bound: float, options: SolveOptions) -> Resu
 def _by_blocks(
     matrix: Matrix, formulated: Matrix, options: SolveOptions, clock: Clock, on_incumbent: Incumbent | None
 ) -> Result:
-    """Offers by branch and price, machines among the columns in use. Raises SolverError: no relaxation was found."""
+    """Offers by branch and price, machines among the columns in use. Raises SolverError: no relaxation was found.
+
+    Without the time for either, those nearest to what of the relaxation there is by then.
+    """
     tightening = tightening_of(formulated, Clock(SHARE_FOR_ROWS * clock.left_seconds))
     relaxation = relaxation_of(matrix, clock)
+    until = Clock(SHARE_OF_TIME_TO_RELAX * clock.left_seconds)
     if tightening is not None:
-        _tighten(relaxation, tightening)
-    is_largest = len(matrix.money) > MOST_COLUMNS_COUNT_TO_SEARCH
-    until = Clock(SHARE_OF_TIME_TO_BOUND * clock.left_seconds) if is_largest else None
-    relaxation.solve(GAP_OF_RELAXATION, roughly=is_largest, until=until)
-    if is_largest and relaxation.x.any():
-        with suppress(SolverError):  # out of time: the bound is good to have
-            relaxation.settle()  # or more is offered than can be held
-    elif relaxation.money == -np.inf:
+        _tighten(relaxation, tightening, until)
+    relaxation.solve(GAP_OF_RELAXATION, until=until)
+    is_solved = relaxation.money > -np.inf
+    if not is_solved and until.left_seconds > 0:
         raise SolverError("the relaxation did not converge")
     allowed = max(options.abs_gap, options.rel_gap * abs(relaxation.bound))
-    offers = Offers(relaxation, Clock(SHARE_OF_TIME_BY_BLOCKS * clock.left_seconds))
+    offers = Offers(relaxation)
     best: Solution | None = None
     rounded_money = -np.inf
     gap = SHARE_FOR_OFFERS * allowed
@@ -242,13 +240,14 @@ def _by_blocks(
     def rounded(tries: Sequence[tuple[float, int]]) -> Solution | None:
         return _among_used(matrix, relaxation, offers, tries, options, clock, on_incumbent)
 
-    if is_largest:
-        with suppress(SolverError):  # out of time: the bound is good to have
-            offers.take_nearest()
-            best = None if offers.x is None else rounded(ROUNDINGS_BY_BLOCKS)
-        return _best_of(best, offers.bound, options)
-    try:
-        while (best is None or not proven(best[1], offers.bound, options)) and gap > 0 and offers.improve(gap):
+    relaxation.clock = Clock(SHARE_OF_TIME_BY_BLOCKS * clock.left_seconds)
+    with suppress(SolverError):  # out of time: what is known by then counts
+        while (
+            is_solved
+            and (best is None or not proven(best[1], offers.bound, options))
+            and gap > 0
+            and offers.improve(gap)
+        ):
             if offers.money > rounded_money and offers.bound - offers.money <= gap:
                 rounded_money = offers.money
                 best = better(best, rounded(ROUNDINGS_BY_BLOCKS))
@@ -257,21 +256,25 @@ def _by_blocks(
         if offers.x is not None and (best is None or not proven(best[1], offers.bound, options)):
             soon = () if best is not None or rounded_money == offers.money else ROUNDINGS_BY_BLOCKS
             best = better(best, rounded((*soon, *SEARCHES_BY_BLOCKS)))
-    except SolverError:  # out of time: what is known by then counts
-        if best is None and offers.x is not None:
-            best = rounded(ROUNDINGS_BY_BLOCKS)
+    if best is None:
+        relaxation.clock = clock
+        with suppress(SolverError):  # the bound is good to have
+            if offers.x is None:
+                offers.take_nearest()
+            if offers.x is not None:
+                best = rounded(ROUNDINGS_BY_BLOCKS)
     return _best_of(best, offers.bound, options)
 
 
-def _tighten(relaxation: Relaxation, tightening: Tightening) -> None:
-    """Adds rows that whole offers keep as long as the relaxation breaks any."""
-    relaxation.solve(GAP_BEFORE_ROWS, roughly=True)
+def _tighten(relaxation: Relaxation, tightening: Tightening, until: Clock) -> None:
+    """Adds rows that whole offers keep as long as the relaxation breaks any and there is time."""
+    relaxation.solve(GAP_BEFORE_ROWS, roughly=True, until=until)
     for _ in range(ROUNDS_COUNT):
-        rows = tightening.violated(relaxation.x)
+        rows = tightening.violated(relaxation.x) if until.left_seconds > 0 else ()
         if not rows:
             break
         relaxation.tighten(rows)
-        relaxation.solve(GAP_OF_RELAXATION)
+        relaxation.solve(GAP_OF_RELAXATION, until=until)
 
 
 def _among_used(

@@ -15,7 +15,7 @@ from scipy.sparse import csr_array
 
 from scheduler.model.solve import Clock
 from scheduler.model.strategy.apart import Indices
-from scheduler.model.strategy.relaxation import Relaxation
+from scheduler.model.strategy.relaxation import Among, Relaxation
 from scheduler.model.strategy.tree import Branch, Tree, nearest_to_whole
 from scheduler.problem import Floats
 
@@ -35,6 +35,8 @@ SHARE_OF_BLOCK = 0.1
 MOST_RELAXATIONS_COUNT = 150
 """Of a tree among the columns in use; then others are asked for."""
 NEARLY_WHOLE = 1e-6
+LESS = -1.0
+"""How much more an offer was made that was made less by a step: once is enough."""
 
 
 class Offers:
@@ -43,7 +45,7 @@ class Offers:
     ``values`` of the whole columns, None before there are any, with ``money`` and ``x`` [all columns].
     """
 
-    def __init__(self, relaxation: Relaxation, clock: Clock) -> None:
+    def __init__(self, relaxation: Relaxation) -> None:
         self.bound = relaxation.bound
         self.money = -np.inf
         self.values: Floats | None = None
@@ -52,9 +54,10 @@ class Offers:
         self.columns = relaxation.columns
         relaxation.used[self.columns] = True
         self._lower, self._upper = matrix.lower[self.columns], matrix.upper[self.columns]
-        self._relaxation, self._clock = relaxation, clock
+        self._relaxation = relaxation
         self._leaves = [(relaxation.bound, Branch(self._lower, self._upper))]  # with a bound each
-        self._first: Floats | None = relaxation.x[self.columns]
+        self._first = relaxation.x[self.columns]
+        self._is_begun = False
         self._kept: Tree | None = None
         self._searched_around: Floats | None = None
 
@@ -63,16 +66,16 @@ class Offers:
 
         Raises SolverError where the time is too short.
         """
-        if self._first is not None:
-            first, self._first = self._first, None
-            values = self._nearest(first)
+        if not self._is_begun:
+            self._is_begun = True
+            values = self._nearest(self._first)
             self._take(values)
             if self.values is None:  # too much: what of it there is
                 self._relaxation.limit(self._lower, values)
                 self._relaxation.solve(PRECISION)
                 self._take(np.floor(self._relaxation.x[self.columns] + NEARLY_WHOLE))
             if self.bound - self.money > gap:  # now among more columns
-                values = self._nearest(first)
+                values = self._nearest(self._first)
                 self._take(values)
                 self._take(self._better_steps(values))
             return True
@@ -88,7 +91,6 @@ class Offers:
 
     def take_nearest(self) -> None:
         """Those nearest to the relaxation, all at once: no tries, and no better bound. Raises SolverError."""
-        assert self._first is not None
         for values in (np.rint(self._first), np.floor(self._first + NEARLY_WHOLE)):  # some cannot be held, less can
             self._relaxation.limit(values, values)
             self._relaxation.settle()
@@ -97,40 +99,43 @@ class Offers:
                 break
         else:
             return
-        self._relaxation.solve(PRECISION, until=Clock(SHARE_OF_TIME_NEAREST * self._clock.left_seconds))
+        self._relaxation.solve(PRECISION, until=Clock(SHARE_OF_TIME_NEAREST * self._relaxation.clock.left_seconds))
         if self._relaxation.money > self.money:
             self.money, self.x = self._relaxation.money, self._relaxation.x
 
     def _nearest(self, values: Floats) -> Floats:
-        """Offers made whole some at a time, first those that are nearly whole; all where the columns in use end.
-
-        Where that is more than can be held, one at a time is made less by a step: first of those that lack and were
-        made more, then of those that stand in the same hours, then of all that lack.
-        """
+        """Offers made whole some at a time, first those that are nearly whole; all where the columns in use end."""
         lower, upper = self._lower.copy(), self._upper.copy()
-        more, is_less = np.zeros(len(values)), np.zeros(len(values), dtype=bool)
+        more = np.zeros(len(values))
         while True:
             away = np.abs(values - np.rint(values))
             nearest = nearest_to_whole(np.where(away > NEARLY_WHOLE, away, 0.0))
             lower[nearest] = upper[nearest] = np.rint(values[nearest])
             more[nearest] = lower[nearest] - values[nearest]
             self._relaxation.limit(lower, upper)
-            if not len(nearest):
+            found = self._held(lower, upper, more) if len(nearest) else None
+            if found is None:
                 return np.rint(values)
-            found = self._relaxation.among_used()
-            while found.money == -np.inf:
-                lacking = self._stand_in(found.lacking) & (lower == upper)
-                beside = np.any([np.isin(np.arange(len(values)), b) for b in self._blocks if lacking[b].any()], axis=0)
-                fewer = lacking & (lower > self._lower) & ~is_less
-                some = next((some for some in ((more > 0) & lacking, (more > 0) & beside, fewer) if some.any()), None)
-                if some is None:
-                    return np.rint(values)
-                most = np.argmax(np.where(some, more, -np.inf))
-                lower[most] = upper[most] = lower[most] - 1
-                more[most], is_less[most] = 0.0, True
-                self._relaxation.limit(lower, upper)
-                found = self._relaxation.among_used()
             values = found.x[self.columns]
+
+    def _held(self, lower: Floats, upper: Floats, more: Floats) -> Among | None:
+        """What the columns in use make of these bounds, changed where offers cannot be held; None: nothing.
+
+        Of offers that are decided, made ``more`` by so much, one at a time is made less by a step: first of those that
+        lack and were made more, then of those that stand in the same hours, then of all that lack.
+        """
+        while (found := self._relaxation.among_used()).money == -np.inf:
+            lacking = self._stand_in(found.lacking) & (lower == upper)
+            beside = np.any([np.isin(np.arange(len(more)), b) for b in self._blocks if lacking[b].any()], axis=0)
+            fewer = lacking & (lower > self._lower) & (more > LESS)
+            some = next((some for some in ((more > 0) & lacking, (more > 0) & beside, fewer) if some.any()), None)
+            if some is None:
+                return None
+            most = np.argmax(np.where(some, more, -np.inf))
+            lower[most] = upper[most] = lower[most] - 1
+            more[most] = LESS
+            self._relaxation.limit(lower, upper)
+        return found
 
     def _stand_in(self, rows: Indices) -> NDArray[np.bool_]:
         """[offers] those that some rows name."""
@@ -183,7 +188,9 @@ class Offers:
             self.bound = max(bound for bound, _ in done)
             return
         tree = self._tree()
-        found = tree.search(MOST_RELAXATIONS_COUNT, self._clock, gap=gap, enough=self.money + gap, begin=left)
+        found = tree.search(
+            MOST_RELAXATIONS_COUNT, self._relaxation.clock, gap=gap, enough=self.money + gap, begin=left
+        )
         leaves = tree.leaves
         if found.x is not None:
             self._take(np.rint(found.x[tree.columns]))
@@ -200,13 +207,17 @@ class Offers:
 
     def _take_around(self, values: Floats, gap: float) -> None:
         """Offers made better a block at a time, all others as they are: the best of each by a small tree."""
-        tree, money = self._tree(), -np.inf
+        tree, clock, money = self._tree(), self._relaxation.clock, -np.inf
         for block in self._blocks:
             lower, upper = values.copy(), values.copy()
             lower[block], upper[block] = self._lower[block], self._upper[block]
-            begin = [Branch(lower, upper)]
             found = tree.search(
-                MOST_RELAXATIONS_OF_BLOCK_COUNT, self._clock, gap=SHARE_OF_BLOCK * gap, enough=money, begin=begin
+                MOST_RELAXATIONS_OF_BLOCK_COUNT,
+                clock,
+                gap=SHARE_OF_BLOCK * gap,
+                enough=money,
+                begin=[Branch(lower, upper)],
+                goes_on=True,
             )
             if found.x is not None and found.objective is not None and found.objective > money:
                 values, money = np.rint(found.x[tree.columns]), found.objective

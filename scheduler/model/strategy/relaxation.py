@@ -42,8 +42,9 @@ BOX_WHEN_LIMITED = 0.05
 """In the same, at least: prices of other offers are others."""
 WIDEST = 1e5
 """Of offers that nobody can hold prices would rise without end."""
-WIDE = 100.0
-"""In the same, beyond any price: a box that holds nothing back but what has no solution."""
+BEYOND_ANY_PRICE = 200.0
+"""In mean prices: a box that holds nothing back but what has no solution. With a tenth of it a step of an offer was
+worth more than what it lacked."""
 NARROWER, WIDER, FREE = 0.7, 1.5, 4.0
 """After prices that were no better; after better ones that the box held back; where only the box is in the way, each
 time more."""
@@ -70,7 +71,7 @@ class Among:
 
 
 class Relaxation:
-    """The relaxation of a matrix; ``bound`` and ``x`` [columns] after `solve`."""
+    """The relaxation of a matrix; ``bound`` and ``x`` [columns] after `solve`. Beyond its ``clock`` all is refused."""
 
     def __init__(
         self, matrix: Matrix, clock: Clock, prices: Floats | None = None, *, keeps_solvers: bool | None = None
@@ -83,18 +84,19 @@ class Relaxation:
         self.bound = np.inf
         self.money = -np.inf  # of x
         self.x = np.zeros(len(matrix.money))
-        self._clock = clock
+        self.clock = clock
         self._blocks = Blocks(matrix, keeps_solvers)
         self._boxed = self._blocks.markets_rows
-        self.used = np.zeros(len(matrix.money), dtype=bool)
-        self.used[self._blocks.shared_columns] = True
-        self.used |= matrix.lower > 0
+        self._always = matrix.lower > 0
+        self._always[self._blocks.shared_columns] = True
+        self.used = self._always.copy()
         self.columns = np.flatnonzero(matrix.coarse)
         self.cuts = Cuts()
         first = self._without_offers()
         first[self._boxed] = _prices_of_offers(matrix, self._boxed) if prices is None else prices[self._boxed]
         self._center = first[self._boxed]
-        self._width = (FIRST_BOX if prices is None else FIRST_BOX_OF_SAMPLE) * _typical(first, self._boxed)
+        self._mean_price = _mean_price(first, self._boxed)
+        self._width = (FIRST_BOX if prices is None else FIRST_BOX_OF_SAMPLE) * self._mean_price
         self._box = np.full(len(self._boxed), self._width)
         self._master = Master(matrix, self._blocks.shared_rows, self._boxed)
         self._is_pruned = False
@@ -110,7 +112,7 @@ class Relaxation:
         def solve(part: tuple[Indices, Indices]) -> None:
             solver = Solver(bare.part(*part), relaxed=True)
             solver.set_costs(bare.money[part[0]], maximise=True)
-            result = solver.solve(rel_gap=0.0, abs_gap=0.0, seconds=self._clock.left_seconds)
+            result = solver.solve(rel_gap=0.0, abs_gap=0.0, seconds=self.clock.left_seconds)
             if result.outcome is not Outcome.OPTIMAL:
                 raise SolverError("the relaxation without offers was not solved")
             self.used[columns[part[0][np.abs(solver.point()[0]) > NOTHING]]] = True
@@ -121,7 +123,7 @@ class Relaxation:
 
     def _asked(self, prices: Floats) -> Priced:
         """What the blocks answer, noting what they would use and what it says of all offers."""
-        answer = self._blocks.answer(prices, self._clock)
+        answer = self._blocks.answer(prices, self.clock)
         self.used |= answer.used
         self.cuts.add(*self._weak_duality.cut(answer.duals, self.columns), prices[self._boxed])
         return answer
@@ -161,7 +163,7 @@ class Relaxation:
         Without the box, which would hold back what they could do.
         """
         self._master.go_on(np.flatnonzero(self.used), np.zeros(len(self._boxed)), self._endless_box())
-        solved = self._master.solve(self._clock)
+        solved = self._master.solve(self.clock)
         if solved is None:
             return Among(-np.inf, self.x, np.zeros(len(self.x)), np.zeros(0, dtype=np.int64))
         prices, money, off_balance_mw = solved
@@ -177,7 +179,7 @@ class Relaxation:
         For other bounds of them: no `limit` holds. What lacks there is bought dearly, so there is always a solution.
         """
         nothing, box = np.zeros(len(self._boxed)), self._endless_box()
-        solver = self._master.opened(np.flatnonzero(self.used), nothing, box, self._clock)
+        solver = self._master.opened(np.flatnonzero(self.used), nothing, box, self.clock)
         return solver, self._master.at(self.columns)
 
     def begin_from(self, basis: Basis, solver: Solver) -> None:
@@ -204,7 +206,7 @@ class Relaxation:
             if self.bound <= enough:
                 return
             self._master.go_on(np.flatnonzero(self.used), self._center, self._box)
-            found = self._master.solve(self._clock)
+            found = self._master.solve(self.clock)
             if found is None:
                 return
             prices, money, off_balance_mw = found
@@ -239,8 +241,7 @@ class Relaxation:
         Where columns leave more than once the same ones come and go: twice the turns on two days of 40 sites.
         """
         if not self._is_pruned:
-            self.used = answered | (np.abs(self._master.x()) > NOTHING) | (self.matrix.lower > 0)
-            self.used[self._blocks.shared_columns] = True
+            self.used = answered | (np.abs(self._master.x()) > NOTHING) | self._always
             self._is_pruned = True
         self._master.begin_anew()
 
@@ -254,7 +255,7 @@ class Relaxation:
             self._master.begin_anew()
         for _ in range(SETTLING_TURNS_COUNT):
             self._master.go_on(np.flatnonzero(self.used), np.zeros(len(self._boxed)), self._endless_box())
-            found = self._master.solve(self._clock)
+            found = self._master.solve(self.clock)
             if found is None:
                 return
             prices, money, off_balance_mw = found
@@ -265,15 +266,15 @@ class Relaxation:
 
     def _endless_box(self) -> Floats:
         """[boxed] beyond any price; around nothing, or what is off balance would earn."""
-        return np.abs(self._center) + WIDE * self._width
+        return np.abs(self._center) + BEYOND_ANY_PRICE * self._mean_price
 
 
-def _typical(prices: Floats, boxed: Indices) -> float:
-    """A price that counts as wide."""
-    typical = np.abs(prices[boxed])
-    if not typical.any():
-        typical = np.abs(prices[np.abs(prices) > NOTHING])
-    return float(typical.mean()) if typical.size else 1.0 / FIRST_BOX
+def _mean_price(prices: Floats, boxed: Indices) -> float:
+    """How much a price is."""
+    known = np.abs(prices[boxed])
+    if not known.any():
+        known = np.abs(prices[np.abs(prices) > NOTHING])
+    return float(known.mean()) if known.size else 1.0 / FIRST_BOX
 
 
 def _prices_of_offers(matrix: Matrix, boxed: Indices) -> Floats:

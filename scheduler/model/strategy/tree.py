@@ -63,7 +63,7 @@ class Tree:
 
     def __init__(self, relaxed: Solver, columns: Indices, lower: Floats, upper: Floats) -> None:
         self.relaxed = relaxed
-        self._both = (relaxed, relaxed)  # for the two sides of a branch
+        self._both: tuple[Solver, Solver] | None = None  # for the two sides of a branch
         self.columns, self._lower, self._upper = columns, lower, upper
         self._lost = np.zeros((2, len(self.columns)))  # money that parts of a unit down and up have cost so far
         self._parts_tried = np.zeros((2, len(self.columns)))
@@ -72,7 +72,7 @@ class Tree:
 
     def move(self, relaxed: Solver, columns: Indices) -> None:
         """Another solver of the same relaxation, and where in it the whole columns are."""
-        self.relaxed, self.columns = relaxed, columns
+        self.relaxed, self.columns, self._both = relaxed, columns, None
 
     def search(
         self,
@@ -82,10 +82,12 @@ class Tree:
         gap: float,
         enough: float = -np.inf,
         begin: Sequence[Branch] = (),
+        goes_on: bool = False,
     ) -> Result:
         """The most money of whole offers, within ``gap``; or proof that no more than ``enough`` can be had.
 
-        ``begin``: only among the solutions that these branches hold, which need not be solved.
+        ``begin``: only among the solutions that these branches hold, which need not be solved. ``goes_on``: the next
+        search will have the same costs and rows.
 
         LIMIT: too many relaxations, no time, or one that was not solved; the bound is a true one where there is any.
         """
@@ -100,9 +102,7 @@ class Tree:
         not_solved = list(begin) or [Branch(self._lower, self._upper)]
         self.leaves = []
         try:
-            is_large = self.relaxed.columns_count >= TWIN_COLUMNS_COUNT
-            self._both = (self.relaxed.twin(), self.relaxed.twin()) if is_large else (self.relaxed, self.relaxed)
-            found = [self._branch(self._both[0], branch.lower, branch.upper, clock) for branch in not_solved]
+            found = [self._branch(self._solvers[0], branch.lower, branch.upper, clock) for branch in not_solved]
             not_solved = []
             count = 0
             while True:
@@ -133,8 +133,17 @@ class Tree:
             pass
         finally:
             self.relaxed.set_bounds(self.columns, self._lower, self._upper)
+            if not goes_on:
+                self._both = None
             self.leaves += [*not_solved, *(branch for _, _, branch in open_branches)]
         return Result(outcome, None, None, bound) if best is None else Result(outcome, best.x, best.money, bound)
+
+    @property
+    def _solvers(self) -> tuple[Solver, Solver]:
+        if self._both is None:
+            is_large = self.relaxed.columns_count >= TWIN_COLUMNS_COUNT
+            self._both = (self.relaxed.twin(), self.relaxed.twin()) if is_large else (self.relaxed, self.relaxed)
+        return self._both
 
     def _branch(self, solver: Solver, lower: Floats, upper: Floats, clock: Clock) -> Branch:
         if clock.left_seconds <= 0:
@@ -166,7 +175,7 @@ class Tree:
             nearest = nearest_to_whole(away)
             lower, upper = branch.lower.copy(), branch.upper.copy()
             lower[nearest] = upper[nearest] = np.rint(branch.x[self.columns[nearest]])
-            branch = self._branch(self._both[0], lower, upper, clock)
+            branch = self._branch(self._solvers[0], lower, upper, clock)
         return None
 
     def _children(self, branch: Branch, clock: Clock) -> list[Branch]:
@@ -195,8 +204,9 @@ class Tree:
         value = branch.x[self.columns[column]]
         lower, upper = branch.lower.copy(), branch.upper.copy()
         upper[column], lower[column] = np.floor(value), np.ceil(value)
-        bounds = ((self._both[0], branch.lower, upper), (self._both[1], lower, branch.upper))
-        if self._both[0] is self._both[1]:
+        first, beside = self._solvers
+        bounds = ((first, branch.lower, upper), (beside, lower, branch.upper))
+        if first is beside:
             sides = one_by_one(lambda side: self._branch(*side, clock), bounds)
         else:
             assert branch.basis is not None
