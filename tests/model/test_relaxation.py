@@ -180,3 +180,29 @@ def test_columns_in_use_have_a_solution_for_any_offers(fleet: Matrix) -> None:
     found.limit(fleet.lower[columns], fleet.upper[columns])
     found.solve(1e-5)
     assert found.money == pytest.approx(in_one_piece(fleet), rel=2e-5)
+
+
+@pytest.mark.parametrize("from_sample", [False, True])
+def test_what_lacks_costs_more_than_the_offers_that_lack_it_earn(fleet: Matrix, from_sample: bool) -> None:
+    found = Relaxation(fleet, Clock(60))
+    found.solve(1e-5)
+    if from_sample:
+        found = Relaxation(fleet, Clock(60), found.prices)
+        found.solve(1e-5)
+    values = np.floor(found.x[found.columns] + 1e-6)
+    found.limit(values, values)
+    held = found.among_used()
+    assert held.money > 0
+    solver, at = found.restricted()
+    lacking_count = 0
+    for offer in range(len(values)):
+        more = values + np.where(np.arange(len(values)) == offer, 1.0, 0.0)
+        if more[offer] > fleet.upper[found.columns[offer]]:
+            continue
+        solver.set_bounds(at, more, more)
+        money = solver.solve(rel_gap=0.0, abs_gap=0.0, seconds=60).objective
+        off = found._master._less, found._master._more
+        lacks = sum(solver.point()[0][columns].sum() for columns in off) > 1e-4
+        assert money is not None and (not lacks or money < held.money)
+        lacking_count += lacks
+    assert lacking_count > 3

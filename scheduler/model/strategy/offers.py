@@ -206,7 +206,10 @@ class Offers:
         self.bound = max(bound for bound, _ in self._leaves)
 
     def _take_around(self, values: Floats, gap: float) -> None:
-        """Offers made better a block at a time, all others as they are: the best of each by a small tree."""
+        """Offers made better a block at a time, all others as they are: the best of each by a small tree.
+
+        Also where the columns in use make less of them: those that would make more may not be in use yet.
+        """
         tree, clock, money = self._tree(), self._relaxation.clock, -np.inf
         for block in self._blocks:
             lower, upper = values.copy(), values.copy()
