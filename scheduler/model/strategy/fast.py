@@ -66,8 +66,8 @@ SHARE_OF_TIME_TO_RELAX = 0.5
 """Of the time that is left, what the relaxation may take once it is begun."""
 SHARE_OF_TIME_BY_BLOCKS = 0.6
 """Of the time that is left then, what the offers may take. When either is over the nearest are taken."""
-SHARE_FOR_OFFERS = 0.9
-"""Of the gap, what offers may have lost for machines to be rounded around them: mostly 0.02 more, sometimes 0.1."""
+SHARE_FOR_OFFERS = 0.8
+"""Of the gap, what offers may have lost for machines to be rounded around them: mostly 0.1 to 0.4 more."""
 ROUNDINGS_BY_BLOCKS = ((0.07, 0), (0.1, 0), (0.15, 0), (0.25, 0), (0.5, 0))
 """The first that fits is the best of them."""
 SEARCHES_BY_BLOCKS = ((0.15, 1), (0.05, 1))
