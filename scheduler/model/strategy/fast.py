@@ -67,7 +67,9 @@ SHARE_OF_TIME_TO_RELAX = 0.5
 SHARE_OF_TIME_BY_BLOCKS = 0.6
 """Of the time that is left then, what the offers may take. When either is over the nearest are taken."""
 SHARE_FOR_OFFERS = 0.8
-"""Of the gap, what offers may have lost for machines to be rounded around them: mostly 0.1 to 0.4 more."""
+"""Of the gap, what offers are searched to: rounding the machines around them mostly loses 0.1 to 0.4 more."""
+SHARE_TO_ROUND = 0.9
+"""Of the gap, what offers may have lost for a first rounding: it is sooner tried than searched on."""
 ROUNDINGS_BY_BLOCKS = ((0.07, 0), (0.1, 0), (0.15, 0), (0.25, 0), (0.5, 0))
 """The first that fits is the best of them."""
 SEARCHES_BY_BLOCKS = ((0.15, 1), (0.05, 1))
@@ -248,7 +250,8 @@ def _by_blocks(
             and gap > 0
             and offers.improve(gap)
         ):
-            if offers.money > rounded_money and offers.bound - offers.money <= gap:
+            enough = gap if best is not None else max(gap, SHARE_TO_ROUND * allowed)
+            if offers.money > rounded_money and offers.bound - offers.money <= enough:
                 rounded_money = offers.money
                 best = better(best, rounded(ROUNDINGS_BY_BLOCKS))
             if best is not None:  # what machines lose is known
