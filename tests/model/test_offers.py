@@ -120,7 +120,7 @@ def test_without_time_it_says_so_and_keeps_its_bound(monkeypatch: pytest.MonkeyP
 def test_without_time_for_the_relaxation_the_nearest_to_its_last_point_are_taken(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    _plan_of_the_nearest(six_sites_of(monkeypatch, 1), "SHARE_OF_TIME_TO_RELAX", 0.9, monkeypatch)
+    _plan_of_the_nearest(six_sites_of(monkeypatch, 1), "SHARE_OF_TIME_TO_RELAX", 0.6, monkeypatch)
 
 
 def test_without_time_for_the_search_the_nearest_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -142,22 +142,38 @@ def _plan_of_the_nearest(matrix: Matrix, share: str, least_frac: float, monkeypa
     assert (rows <= matrix.row_upper + 1e-5).all() and (rows >= matrix.row_lower - 1e-5).all()
 
 
-def test_less_is_offered_where_the_nearest_cannot_be_held(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_nearest_at_once_are_those_just_below(monkeypatch: pytest.MonkeyPatch) -> None:
     found = Relaxation(six_sites_of(monkeypatch, 1), Clock(60))
     found.solve(1e-5)
     offers = Offers(found)
-    offers._first = np.floor(found.x[offers.columns]) + 0.75  # of all at once a step more is too much
-    settle, settled = found.settle, []
+    offers.settle()
+    first = offers._first
+    offers.take_nearest(at_once=True)
+    assert offers.values is not None and (offers.values == np.floor(first + 1e-6)).all()
+    assert 0.5 * offers.bound < offers.money <= offers.bound
+    below = offers.money
+    offers.take_nearest(at_once=False)
+    assert (offers.values > np.floor(first + 1e-6)).any() and below < offers.money <= offers.bound
+    offers._first, before = offers._upper, offers.values
+    offers.take_nearest(at_once=True)  # more than can be held
+    assert offers.values is before
 
-    def fails_first() -> None:
-        settle()
-        settled.append(found.money)
-        found.money = found.money if len(settled) > 1 else -np.inf
 
-    monkeypatch.setattr(found, "settle", fails_first)
-    offers.take_nearest()
-    assert offers.values is not None and (offers.values == np.floor(found.x[offers.columns] + 1e-6)).all()
-    assert offers.bound >= offers.money > 0
+def test_where_the_nearest_cannot_be_rounded_less_is_offered(monkeypatch: pytest.MonkeyPatch) -> None:
+    matrix, tried = six_sites_of(monkeypatch, 1), []
+    among_used = fast._among_used
+
+    def fails_first(matrix: Matrix, relaxation: Relaxation, offers: Offers, *rest: object) -> object:
+        assert offers.values is not None
+        tried.append(offers.values)
+        return among_used(matrix, relaxation, offers, *rest) if len(tried) > 1 else None  # type: ignore[arg-type]
+
+    monkeypatch.setattr(fast, "_among_used", fails_first)
+    monkeypatch.setattr(fast, "BLOCKS_COLUMNS_COUNT", 0)
+    monkeypatch.setattr(fast, "SHARE_OF_TIME_BY_BLOCKS", 0.0)
+    found = fast._by_blocks(matrix, matrix, SolveOptions(), Clock(60), None)
+    assert len(tried) == 2 and tried[1].sum() < tried[0].sum()
+    assert found.x is not None and (found.x[np.flatnonzero(matrix.coarse)] == tried[1]).all()
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])

@@ -30,7 +30,14 @@ from scheduler.model.strategy.lone import lone
 from scheduler.model.strategy.offers import Offers
 from scheduler.model.strategy.plain import plain
 from scheduler.model.strategy.relaxation import Relaxation
-from scheduler.model.strategy.rounding import ROUNDINGS, SHARE_OF_TIME_ROUNDING, Rounding, best_rounding, made_better
+from scheduler.model.strategy.rounding import (
+    REPAIRS_COUNT,
+    ROUNDINGS,
+    SHARE_OF_TIME_ROUNDING,
+    Rounding,
+    best_rounding,
+    made_better,
+)
 from scheduler.model.strategy.rows import Row, with_rows
 from scheduler.model.strategy.sample import relaxation_of
 from scheduler.model.strategy.search import Solution, among, better, proven
@@ -50,7 +57,7 @@ MOST_RELAXATIONS_COUNT = 300
 LARGE_COLUMNS_COUNT = 3000
 """Beyond this many, deciding the offers may take long: then a plan without offers comes first."""
 SHARE_OF_TIME_WITHOUT_OFFERS = 0.2
-SECONDS_WITHOUT_OFFERS = 5.0
+SECONDS_WITHOUT_OFFERS = 20.0
 """If that is not more than half of the time, the plan without offers may take so long even where the share is less."""
 REL_GAP_WITHOUT_OFFERS = 0.05
 LARGEST_COLUMNS_COUNT = 300_000
@@ -72,8 +79,17 @@ SHARE_TO_ROUND = 0.9
 """Of the gap, what offers may have lost for a first rounding: it is sooner tried than searched on."""
 ROUNDINGS_BY_BLOCKS = ((0.07, 0), (0.1, 0), (0.15, 0), (0.25, 0), (0.5, 0))
 """The first that fits is the best of them."""
+SHARE_OF_TIME_BY_MARGIN = 0.6
+"""Of the time that is left, what each of these may take: of a large fleet it takes seconds to see that one fits."""
+IN_HASTE = ((0.15, 0), (0.5, 0), (0.0, 1))
+"""When the time is over: mostly the first fits, and where none does less must be offered."""
+SHARE_OF_TIME_NEAREST = 0.3
+"""Of the time that is left then, what offers may take that are made whole some at a time."""
 SEARCHES_BY_BLOCKS = ((0.15, 1), (0.05, 1))
 """They take a minute: when there are no other offers to try."""
+
+Tries = Sequence[tuple[float, int]]
+"""Margins and how far to search around, of roundings."""
 
 
 def fast(matrix: Matrix, options: SolveOptions, clock: Clock, on_incumbent: Incumbent | None = None) -> Result:
@@ -229,9 +245,10 @@ def _by_blocks(
     until = Clock(SHARE_OF_TIME_TO_RELAX * clock.left_seconds)
     if tightening is not None:
         _tighten(relaxation, tightening, until)
-    relaxation.solve(GAP_OF_RELAXATION, until=until)
+    if not relaxation.is_late:
+        relaxation.solve(GAP_OF_RELAXATION, until=until)
     is_solved = relaxation.money > -np.inf
-    if not is_solved and until.left_seconds > 0:
+    if not (is_solved or relaxation.is_late):
         raise SolverError("the relaxation did not converge")
     allowed = max(options.abs_gap, options.rel_gap * abs(relaxation.bound))
     offers = Offers(relaxation)
@@ -239,7 +256,7 @@ def _by_blocks(
     rounded_money = -np.inf
     gap = SHARE_FOR_OFFERS * allowed
 
-    def rounded(tries: Sequence[tuple[float, int]]) -> Solution | None:
+    def rounded(tries: Tries) -> Solution | None:
         return _among_used(matrix, relaxation, offers, tries, options, clock, on_incumbent)
 
     relaxation.clock = Clock(SHARE_OF_TIME_BY_BLOCKS * clock.left_seconds)
@@ -259,13 +276,20 @@ def _by_blocks(
         if offers.x is not None and (best is None or not proven(best[1], offers.bound, options)):
             soon = () if best is not None or rounded_money == offers.money else ROUNDINGS_BY_BLOCKS
             best = better(best, rounded((*soon, *SEARCHES_BY_BLOCKS)))
-    if best is None:
-        relaxation.clock = clock
-        with suppress(SolverError):  # the bound is good to have
-            if offers.x is None:
-                offers.take_nearest()
-            if offers.x is not None:
-                best = rounded(ROUNDINGS_BY_BLOCKS)
+    relaxation.clock = clock
+    with suppress(SolverError):  # the bound is good to have
+        if best is None and offers.x is not None:
+            best = rounded(IN_HASTE)
+        if best is None:
+            offers.settle()
+            relaxation.clock = Clock(SHARE_OF_TIME_NEAREST * clock.left_seconds)
+            with suppress(SolverError):
+                offers.take_nearest(at_once=False)
+                best = None if offers.x is None else rounded(IN_HASTE)
+        if best is None:
+            relaxation.clock = clock
+            offers.take_nearest(at_once=True)
+            best = None if offers.x is None else rounded(IN_HASTE)
     return _best_of(best, offers.bound, options)
 
 
@@ -273,7 +297,7 @@ def _tighten(relaxation: Relaxation, tightening: Tightening, until: Clock) -> No
     """Adds rows that whole offers keep as long as the relaxation breaks any and there is time."""
     relaxation.solve(GAP_BEFORE_ROWS, roughly=True, until=until)
     for _ in range(ROUNDS_COUNT):
-        rows = tightening.violated(relaxation.x) if until.left_seconds > 0 else ()
+        rows = () if relaxation.is_late else tightening.violated(relaxation.x)
         if not rows:
             break
         relaxation.tighten(rows)
@@ -284,7 +308,7 @@ def _among_used(
     matrix: Matrix,
     relaxation: Relaxation,
     offers: Offers,
-    tries: Sequence[tuple[float, int]],
+    tries: Tries,
     options: SolveOptions,
     clock: Clock,
     on_incumbent: Incumbent | None,
@@ -297,9 +321,10 @@ def _among_used(
         told = lambda x, money, bound: on_incumbent(among(columns, x, count), money, bound)  # noqa: E731
     part = matrix.part(columns, np.flatnonzero(rows_naming(matrix, relaxation.used)))
     rounding = Rounding(part, offers.x[columns], options.seed)
-    best = best_rounding(rounding, tries, offers.bound, options, clock, told, most_repairs_count=0)
-    if best is None:
-        best = best_rounding(rounding, tries, offers.bound, options, clock, told)
+    best: Solution | None = None
+    for repairs_count in (0, REPAIRS_COUNT):
+        share = SHARE_OF_TIME_BY_MARGIN
+        best = best or best_rounding(rounding, tries, offers.bound, options, clock, told, repairs_count, share)
     if best is not None and not proven(best[1], offers.bound, options):
         best = made_better(rounding, best, offers.bound, options, Clock(SHARE_OF_TIME_ROUNDING * clock.left_seconds))
     return None if best is None else (among(columns, best[0], count), best[1])

@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from scheduler.model.solve import Clock
 from scheduler.model.strategy.apart import Indices
 from scheduler.model.strategy.relaxation import Among, Relaxation
 from scheduler.model.strategy.tree import Branch, Tree, nearest_to_whole
@@ -23,8 +22,6 @@ PRECISION = 2e-5
 """Of the money of offers that are decided, and of a leaf."""
 HOPELESS = 0.05
 """Of the money: what lacks so much of the bound is given up, for there may be no solution at all."""
-SHARE_OF_TIME_NEAREST = 0.4
-"""Of the time for offers, what other columns may take to come into use, where all are taken at once."""
 STEPS_COUNT = 16
 """Single steps asked after from there."""
 WORTH_ASKING = 3e-6
@@ -89,19 +86,22 @@ class Offers:
     def _hopeless(self) -> float:
         return self.bound - HOPELESS * abs(self.bound)
 
-    def take_nearest(self) -> None:
-        """Those nearest to the relaxation, all at once: no tries, and no better bound. Raises SolverError."""
-        for values in (np.rint(self._first), np.floor(self._first + NEARLY_WHOLE)):  # some cannot be held, less can
-            self._relaxation.limit(values, values)
-            self._relaxation.settle()
-            if self._relaxation.money > -np.inf:
-                self.money, self.values, self.x = self._relaxation.money, values, self._relaxation.x
-                break
-        else:
-            return
-        self._relaxation.solve(PRECISION, until=Clock(SHARE_OF_TIME_NEAREST * self._relaxation.clock.left_seconds))
-        if self._relaxation.money > self.money:
-            self.money, self.x = self._relaxation.money, self._relaxation.x
+    def settle(self) -> None:
+        """What the columns in use make in balance, from where the nearest are taken. Raises SolverError."""
+        self._relaxation.limit(self._lower, self._upper)
+        self._relaxation.settle()
+        self._first = self._relaxation.x[self.columns]
+
+    def take_nearest(self, *, at_once: bool) -> None:
+        """Those nearest to it, made whole some at a time; or those just below, which are sooner found, ``at_once``.
+
+        None where the columns in use cannot hold them. Raises SolverError where the time is too short.
+        """
+        values = np.floor(self._first + NEARLY_WHOLE) if at_once else self._nearest(self._first)
+        self._relaxation.limit(values, values)
+        found = self._relaxation.among_used()
+        if found.money > -np.inf:
+            self.money, self.values, self.x = found.money, values, found.x
 
     def _nearest(self, values: Floats) -> Floats:
         """Offers made whole some at a time, first those that are nearly whole; all where the columns in use end."""

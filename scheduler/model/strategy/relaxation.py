@@ -50,6 +50,8 @@ NARROWER, WIDER, FREE = 0.7, 1.5, 4.0
 time more."""
 OFF_BALANCE_MW = 1e-5
 SETTLING_TURNS_COUNT = 4
+TURNS_TO_KEEP_COUNT = 6
+"""What comes after a relaxation that was not done in time, settling and rounding, takes about so many of its turns."""
 TURNS_COUNT = 60
 MOST_COLUMNS_COUNT_TO_GO_ON = 50_000
 MANY_NEW_FRAC = 0.02
@@ -84,6 +86,7 @@ class Relaxation:
         self.bound = np.inf
         self.money = -np.inf  # of x
         self.x = np.zeros(len(matrix.money))
+        self.is_late = False  # it ended for want of time
         self.clock = clock
         self._blocks = Blocks(matrix, keeps_solvers)
         self._boxed = self._blocks.markets_rows
@@ -193,7 +196,8 @@ class Relaxation:
         None either, and the bound that there is, where limits leave columns in use no solution, or after many turns.
 
         ``roughly``: even if the box still holds something back, so that the point is not quite balanced.
-        ``until``: no more turns then, and no money; ``x`` is that of the last one, which may be off balance.
+        ``until``: no more turns then, nor when the clock leaves no time for what comes after, and no money; ``x`` is
+        that of the last one, which may be off balance.
 
         Raises SolverError where the time is too short.
         """
@@ -201,10 +205,11 @@ class Relaxation:
         self.bound, center = self.cuts.least(lower, upper)
         self._center = np.append(center, np.zeros(len(self._boxed) - len(center)))
         self.money = -np.inf
-        free = 1.0
+        free, longest_seconds = 1.0, 0.0
         for _ in range(TURNS_COUNT):
             if self.bound <= enough:
                 return
+            left_seconds = self.clock.left_seconds
             self._master.go_on(np.flatnonzero(self.used), self._center, self._box)
             found = self._master.solve(self.clock)
             if found is None:
@@ -232,7 +237,10 @@ class Relaxation:
             self._box = np.minimum(self._box, WIDEST * self._width)
             if int(self.used.sum()) > max(MOST_COLUMNS_COUNT_TO_GO_ON, (1 + MANY_NEW_FRAC) * before_count):
                 self._begin_anew(answer.used)
-            if until is not None and until.left_seconds <= 0:
+            longest_seconds = max(longest_seconds, left_seconds - self.clock.left_seconds)
+            to_keep_seconds = TURNS_TO_KEEP_COUNT * longest_seconds
+            if until is not None and (until.left_seconds <= 0 or self.clock.left_seconds < to_keep_seconds):
+                self.is_late = True
                 return
 
     def _begin_anew(self, answered: NDArray[np.bool_]) -> None:

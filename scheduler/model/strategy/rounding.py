@@ -252,8 +252,12 @@ def best_rounding(
     clock: Clock,
     on_incumbent: Incumbent | None = None,
     most_repairs_count: int = REPAIRS_COUNT,
+    share_of_time: float = SHARE_OF_TIME_ROUNDING,
 ) -> Solution | None:
-    """The best of some roundings and its money; no more are tried than the gap needs, and none that earn less."""
+    """The best of some roundings and its money; no more are tried than the gap needs, and none that earn less.
+
+    Each may take ``share_of_time`` of what is left.
+    """
     best: Solution | None = None
     least_margin = np.inf
     failures_count, improved = 0, False
@@ -261,7 +265,7 @@ def best_rounding(
     for margin, radius in tries:
         if (margin >= least_margin or failures_count == MOST_FAILURES_COUNT) and not radius:
             continue
-        time = Clock(SHARE_OF_TIME_ROUNDING * clock.left_seconds)
+        time = Clock(share_of_time * clock.left_seconds)
         repairs_count = 0 if radius else min(most_repairs_count, 1 if best else REPAIRS_COUNT)
         enough = bound - 0.99 * allowed
         if radius and best is not None and not improved:
