@@ -13,7 +13,7 @@ Who waits for news has a safe plan before the offers are decided: awards held, n
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
@@ -276,9 +276,17 @@ def _by_blocks(
         if offers.x is not None and (best is None or not proven(best[1], offers.bound, options)):
             soon = () if best is not None or rounded_money == offers.money else ROUNDINGS_BY_BLOCKS
             best = better(best, rounded((*soon, *SEARCHES_BY_BLOCKS)))
+    return _best_of(best or _nearest(relaxation, offers, rounded, clock), offers.bound, options)
+
+
+def _nearest(
+    relaxation: Relaxation, offers: Offers, rounded: Callable[[Tries], Solution | None], clock: Clock
+) -> Solution | None:
+    """In haste: machines rounded around the offers that were found, else around the nearest, else around less."""
+    best: Solution | None = None
     relaxation.clock = clock
-    with suppress(SolverError):  # the bound is good to have
-        if best is None and offers.x is not None:
+    with suppress(SolverError):  # no time: the bound is good to have
+        if offers.x is not None:
             best = rounded(IN_HASTE)
         if best is None:
             offers.settle()
@@ -290,7 +298,7 @@ def _by_blocks(
             relaxation.clock = clock
             offers.take_nearest(at_once=True)
             best = None if offers.x is None else rounded(IN_HASTE)
-    return _best_of(best, offers.bound, options)
+    return best
 
 
 def _tighten(relaxation: Relaxation, tightening: Tightening, until: Clock) -> None:
