@@ -120,7 +120,8 @@ class Solver:
         """
         other = self._holding(self._highs.getLp())
         other._set("simplex_dual_edge_weight_strategy", DEVEX)
-        other.go_on_from(self.basis())
+        if (basis := self.basis()).valid:
+            other.go_on_from(basis)
         return other
 
     def presolved(self, columns: NDArray[np.int64]) -> tuple[Solver, NDArray[np.int64]] | None:

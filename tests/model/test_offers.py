@@ -133,9 +133,11 @@ def _plan_of_the_nearest(matrix: Matrix, share: str, least_frac: float, monkeypa
     monkeypatch.setattr(fast, "BLOCKS_COLUMNS_COUNT", 0)
     monkeypatch.setattr(fast, share, 0.0)
     monkeypatch.setattr(Offers, "_search", lambda *_: pytest.fail("there was no time"))
+    nearest, taken = Offers.take_nearest, []
+    monkeypatch.setattr(Offers, "take_nearest", lambda self, **how: taken.append(how) or nearest(self, **how))
     found = fast._by_blocks(matrix, matrix, SolveOptions(), Clock(60), None)
     exact, _ = best(matrix)
-    assert found.x is not None and found.objective is not None and found.bound is not None
+    assert taken and found.x is not None and found.objective is not None and found.bound is not None
     assert least_frac * exact < found.objective <= found.bound and found.bound >= exact * (1 - 1e-6)
     assert found.x[matrix.offers].any()
     rows = matrix.matrix @ found.x
@@ -148,14 +150,14 @@ def test_the_nearest_at_once_are_those_just_below(monkeypatch: pytest.MonkeyPatc
     offers = Offers(found)
     offers.settle()
     first = offers._first
-    offers.take_nearest(at_once=True)
+    assert offers.take_nearest(at_once=True)
     assert offers.values is not None and (offers.values == np.floor(first + 1e-6)).all()
     assert 0.5 * offers.bound < offers.money <= offers.bound
     below = offers.money
-    offers.take_nearest(at_once=False)
+    assert offers.take_nearest(at_once=False)
     assert (offers.values > np.floor(first + 1e-6)).any() and below < offers.money <= offers.bound
     offers._first, before = offers._upper, offers.values
-    offers.take_nearest(at_once=True)  # more than can be held
+    assert not offers.take_nearest(at_once=True)  # more than can be held
     assert offers.values is before
 
 

@@ -10,12 +10,13 @@ from __future__ import annotations
 import numpy as np
 from scipy.optimize import Bounds, LinearConstraint, milp
 
+from scheduler.model.solve import Clock
 from scheduler.problem import Floats
 
 MOST_COLUMNS_COUNT = 100
 """Of more offers, such as those of large units, only the least cut counts."""
 MOST_NODES_COUNT = 1000
-ENDLESS = 1e30
+ENDLESS = 1e15
 """What is more says nothing, and upsets a solver."""
 
 
@@ -46,14 +47,14 @@ class Cuts:
         least = int(np.argmin(each))
         return float(each[least]), self._prices[least]
 
-    def of_whole(self, lower: Floats, upper: Floats) -> float:
-        """The most money for whole offers within bounds, by all cuts together."""
+    def of_whole(self, lower: Floats, upper: Floats, clock: Clock) -> float:
+        """The most money for whole offers within bounds, by all cuts together; by the least alone without time."""
         each = self.each(lower, upper)
         kept = np.flatnonzero(each < ENDLESS)
         count = len(lower)
-        if not len(kept) or count > MOST_COLUMNS_COUNT:
-            return float(each.min())
         least = float(each.min())
+        if not len(kept) or count > MOST_COLUMNS_COUNT or clock.left_seconds <= 0:
+            return least
         per_unit = np.stack([self._money_per_unit[cut] for cut in kept])
         money = np.array([self._money[cut] for cut in kept])
         found = milp(  # of the money that the least cut leaves, as little as possible is lost
@@ -61,6 +62,7 @@ class Cuts:
             integrality=np.append(0.0, np.ones(count)),
             bounds=Bounds(np.append(0.0, lower), np.append(np.inf, upper)),
             constraints=LinearConstraint(np.hstack([np.ones((len(kept), 1)), per_unit]), least - money, np.inf),
-            options={"node_limit": MOST_NODES_COUNT},
+            options={"node_limit": MOST_NODES_COUNT, "time_limit": clock.left_seconds},
         )
-        return least - max(0.0, found.mip_dual_bound or 0.0)
+        lost = found.mip_dual_bound
+        return least - max(0.0, lost) if lost is not None and np.isfinite(lost) else least  # there is always a solution

@@ -58,7 +58,7 @@ LARGE_COLUMNS_COUNT = 3000
 """Beyond this many, deciding the offers may take long: then a plan without offers comes first."""
 SHARE_OF_TIME_WITHOUT_OFFERS = 0.2
 SECONDS_WITHOUT_OFFERS = 20.0
-"""If that is not more than half of the time, the plan without offers may take so long even where the share is less."""
+"""The plan without offers may take so long, or half of the time, even where the share is less."""
 REL_GAP_WITHOUT_OFFERS = 0.05
 LARGEST_COLUMNS_COUNT = 300_000
 """Beyond this many, all columns at once are never asked where there is a plan."""
@@ -72,17 +72,17 @@ GAP_BEFORE_ROWS = 1e-3
 SHARE_OF_TIME_TO_RELAX = 0.5
 """Of the time that is left, what the relaxation may take once it is begun."""
 SHARE_OF_TIME_BY_BLOCKS = 0.6
-"""Of the time that is left then, what the offers may take. When either is over the nearest are taken."""
+"""Of the time that is left then, what the offers may take. Where that found no plan the nearest are taken."""
 SHARE_FOR_OFFERS = 0.8
 """Of the gap, what offers are searched to: rounding the machines around them mostly loses 0.1 to 0.4 more."""
 SHARE_TO_ROUND = 0.9
 """Of the gap, what offers may have lost for a first rounding: it is sooner tried than searched on."""
 ROUNDINGS_BY_BLOCKS = ((0.07, 0), (0.1, 0), (0.15, 0), (0.25, 0), (0.5, 0))
 """The first that fits is the best of them."""
-SHARE_OF_TIME_BY_MARGIN = 0.6
+SHARE_BY_MARGIN = 0.6
 """Of the time that is left, what each of these may take: of a large fleet it takes seconds to see that one fits."""
-IN_HASTE = ((0.15, 0), (0.5, 0), (0.0, 1))
-"""When the time is over: mostly the first fits, and where none does less must be offered."""
+IN_HASTE, AT_LAST = ((0.15, 0),), ((0.15, 0), (0.5, 0), (0.0, 1))
+"""When the time is over: mostly the first fits; and around less, if it does not."""
 SHARE_OF_TIME_NEAREST = 0.3
 """Of the time that is left then, what offers may take that are made whole some at a time."""
 SEARCHES_BY_BLOCKS = ((0.15, 1), (0.05, 1))
@@ -243,12 +243,21 @@ def _by_blocks(
     tightening = tightening_of(formulated, Clock(SHARE_FOR_ROWS * clock.left_seconds))
     relaxation = relaxation_of(matrix, clock)
     until = Clock(SHARE_OF_TIME_TO_RELAX * clock.left_seconds)
-    if tightening is not None:
-        _tighten(relaxation, tightening, until)
-    if not relaxation.is_late:
-        relaxation.solve(GAP_OF_RELAXATION, until=until)
+    try:
+        if tightening is not None:
+            _tighten(relaxation, tightening, until)
+        if not relaxation.is_late:
+            relaxation.solve(GAP_OF_RELAXATION, until=until)
+    except SolverError:  # in the middle of a turn: a bound is known by then, or nothing
+        if not np.isfinite(relaxation.bound):
+            raise
     is_solved = relaxation.money > -np.inf
-    if not (is_solved or relaxation.is_late):
+    if (
+        not is_solved
+        and clock.left_seconds > 0
+        and not relaxation.is_late
+        and len(matrix.money) <= LARGEST_COLUMNS_COUNT
+    ):
         raise SolverError("the relaxation did not converge")
     allowed = max(options.abs_gap, options.rel_gap * abs(relaxation.bound))
     offers = Offers(relaxation)
@@ -256,8 +265,8 @@ def _by_blocks(
     rounded_money = -np.inf
     gap = SHARE_FOR_OFFERS * allowed
 
-    def rounded(tries: Tries) -> Solution | None:
-        return _among_used(matrix, relaxation, offers, tries, options, clock, on_incumbent)
+    def rounded(tries: Tries, repairs_counts: Sequence[int] = (0, REPAIRS_COUNT)) -> Solution | None:
+        return _among_used(matrix, relaxation, offers, tries, repairs_counts, options, clock, on_incumbent)
 
     relaxation.clock = Clock(SHARE_OF_TIME_BY_BLOCKS * clock.left_seconds)
     with suppress(SolverError):  # out of time: what is known by then counts
@@ -280,24 +289,22 @@ def _by_blocks(
 
 
 def _nearest(
-    relaxation: Relaxation, offers: Offers, rounded: Callable[[Tries], Solution | None], clock: Clock
+    relaxation: Relaxation, offers: Offers, rounded: Callable[..., Solution | None], clock: Clock
 ) -> Solution | None:
     """In haste: machines rounded around the offers that were found, else around the nearest, else around less."""
     best: Solution | None = None
     relaxation.clock = clock
     with suppress(SolverError):  # no time: the bound is good to have
         if offers.x is not None:
-            best = rounded(IN_HASTE)
+            best = rounded(IN_HASTE, (0,))
         if best is None:
             offers.settle()
             relaxation.clock = Clock(SHARE_OF_TIME_NEAREST * clock.left_seconds)
             with suppress(SolverError):
-                offers.take_nearest(at_once=False)
-                best = None if offers.x is None else rounded(IN_HASTE)
+                best = rounded(IN_HASTE, (0,)) if offers.take_nearest(at_once=False) else None
         if best is None:
             relaxation.clock = clock
-            offers.take_nearest(at_once=True)
-            best = None if offers.x is None else rounded(IN_HASTE)
+            best = rounded(AT_LAST) if offers.take_nearest(at_once=True) else None
     return best
 
 
@@ -317,6 +324,7 @@ def _among_used(
     relaxation: Relaxation,
     offers: Offers,
     tries: Tries,
+    repairs_counts: Sequence[int],
     options: SolveOptions,
     clock: Clock,
     on_incumbent: Incumbent | None,
@@ -330,9 +338,11 @@ def _among_used(
     part = matrix.part(columns, np.flatnonzero(rows_naming(matrix, relaxation.used)))
     rounding = Rounding(part, offers.x[columns], options.seed)
     best: Solution | None = None
-    for repairs_count in (0, REPAIRS_COUNT):
-        share = SHARE_OF_TIME_BY_MARGIN
-        best = best or best_rounding(rounding, tries, offers.bound, options, clock, told, repairs_count, share)
+    for repairs_count in repairs_counts:
+        best = best or best_rounding(
+            rounding, tries, offers.bound, options, clock, told, repairs_count, SHARE_BY_MARGIN
+        )
+        tries = [(margin, radius) for margin, radius in tries if not radius]  # a search is not repaired
     if best is not None and not proven(best[1], offers.bound, options):
         best = made_better(rounding, best, offers.bound, options, Clock(SHARE_OF_TIME_ROUNDING * clock.left_seconds))
     return None if best is None else (among(columns, best[0], count), best[1])

@@ -103,6 +103,8 @@ class Master:
 
     def solve(self, clock: Clock) -> tuple[Floats, float, Floats] | None:
         """Prices [rows], money, how much boxed rows are off balance [boxed]; None where other rows are broken."""
+        if clock.left_seconds <= 0:
+            raise SolverError("no time for the restricted relaxation")
         result = self._solver.solve(rel_gap=0.0, abs_gap=0.0, seconds=clock.left_seconds)
         if result.outcome is Outcome.INFEASIBLE:
             return None
@@ -131,7 +133,7 @@ class Master:
 
     def begin_from(self, basis: Basis, solver: Solver) -> None:
         """The primal simplex method begins at a basis of a solver that was `opened`, if it is still the one in use."""
-        if solver is self._solver:
+        if solver is self._solver and len(basis.col_status) <= solver.columns_count:
             self._solver.go_on_from_part(basis)
             self._is_limited = False
 

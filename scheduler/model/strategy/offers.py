@@ -88,20 +88,23 @@ class Offers:
 
     def settle(self) -> None:
         """What the columns in use make in balance, from where the nearest are taken. Raises SolverError."""
-        self._relaxation.limit(self._lower, self._upper)
+        if self._is_begun:  # else nothing is limited, and the last columns join at once
+            self._relaxation.limit(self._lower, self._upper)
         self._relaxation.settle()
         self._first = self._relaxation.x[self.columns]
 
-    def take_nearest(self, *, at_once: bool) -> None:
+    def take_nearest(self, *, at_once: bool) -> bool:
         """Those nearest to it, made whole some at a time; or those just below, which are sooner found, ``at_once``.
 
-        None where the columns in use cannot hold them. Raises SolverError where the time is too short.
+        False where the columns in use cannot hold them. Raises SolverError where the time is too short.
         """
         values = np.floor(self._first + NEARLY_WHOLE) if at_once else self._nearest(self._first)
         self._relaxation.limit(values, values)
         found = self._relaxation.among_used()
-        if found.money > -np.inf:
-            self.money, self.values, self.x = found.money, values, found.x
+        if found.money == -np.inf:
+            return False
+        self.money, self.values, self.x = found.money, values, found.x
+        return True
 
     def _nearest(self, values: Floats) -> Floats:
         """Offers made whole some at a time, first those that are nearly whole; all where the columns in use end."""
@@ -196,14 +199,18 @@ class Offers:
             self._take(np.rint(found.x[tree.columns]))
         enough = max(self.money + gap, self._hopeless)
         for leaf in leaves:
-            if leaf.money <= enough and relaxation.cuts.of_whole(leaf.lower, leaf.upper) > enough:
+            if leaf.money <= enough and self._most(leaf) > enough:
                 relaxation.limit(leaf.lower, leaf.upper)
                 if leaf.basis is not None:
                     relaxation.begin_from(leaf.basis, tree.relaxed)
                 relaxation.solve(PRECISION, enough)
-        bounds = [min(relaxation.cuts.of_whole(leaf.lower, leaf.upper), self.bound) for leaf in leaves]
+        bounds = [min(self._most(leaf), self.bound) for leaf in leaves]
         self._leaves = [*done, *zip(bounds, leaves, strict=True)]
         self.bound = max(bound for bound, _ in self._leaves)
+
+    def _most(self, leaf: Branch) -> float:
+        """The most money that a leaf holds, by what was asked so far."""
+        return self._relaxation.cuts.of_whole(leaf.lower, leaf.upper, self._relaxation.clock)
 
     def _take_around(self, values: Floats, gap: float) -> None:
         """Offers made better a block at a time, all others as they are: the best of each by a small tree.

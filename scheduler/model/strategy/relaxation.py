@@ -90,7 +90,7 @@ class Relaxation:
         self.clock = clock
         self._blocks = Blocks(matrix, keeps_solvers)
         self._boxed = self._blocks.markets_rows
-        self._always = matrix.lower > 0
+        self._always = (matrix.lower > 0) | matrix.coarse
         self._always[self._blocks.shared_columns] = True
         self.used = self._always.copy()
         self.columns = np.flatnonzero(matrix.coarse)
