@@ -268,21 +268,19 @@ def _by_blocks(
     def rounded(tries: Tries, repairs_counts: Sequence[int] = (0, REPAIRS_COUNT)) -> Solution | None:
         return _among_used(matrix, relaxation, offers, tries, repairs_counts, options, clock, on_incumbent)
 
+    def is_open() -> bool:
+        return best is None or not proven(best[1], offers.bound, options)
+
     relaxation.clock = Clock(SHARE_OF_TIME_BY_BLOCKS * clock.left_seconds)
     with suppress(SolverError):  # out of time: what is known by then counts
-        while (
-            is_solved
-            and (best is None or not proven(best[1], offers.bound, options))
-            and gap > 0
-            and offers.improve(gap)
-        ):
+        while is_solved and gap > 0 and is_open() and offers.improve(gap):
             enough = gap if best is not None else max(gap, SHARE_TO_ROUND * allowed)
             if offers.money > rounded_money and offers.bound - offers.money <= enough:
                 rounded_money = offers.money
                 best = better(best, rounded(ROUNDINGS_BY_BLOCKS))
             if best is not None:  # what machines lose is known
                 gap = min(gap, 0.99 * allowed + best[1] - offers.money)
-        if offers.x is not None and (best is None or not proven(best[1], offers.bound, options)):
+        if offers.x is not None and is_open():
             soon = () if best is not None or rounded_money == offers.money else ROUNDINGS_BY_BLOCKS
             best = better(best, rounded((*soon, *SEARCHES_BY_BLOCKS)))
     return _best_of(best or _nearest(relaxation, offers, rounded, clock), offers.bound, options)
