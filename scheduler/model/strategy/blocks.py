@@ -172,23 +172,27 @@ class Bound:
 
         ``without`` [columns] those whose own money at these prices is not counted.
         """
-        reduced = self.reduced(duals)
-        return self._most(duals, reduced if without is None else np.where(without, 0.0, reduced))
+        prices, side = self._sides(duals)
+        reduced = self._reduced(prices)
+        return self._most(prices, side, reduced if without is None else np.where(without, 0.0, reduced))
 
     def cut(self, duals: Floats, columns: Indices) -> tuple[float, Floats]:
         """The same whatever the bounds of some columns: the money without theirs, and that of a unit of each."""
-        without = np.zeros(len(self._lower), dtype=bool)
-        without[columns] = True
-        reduced = self.reduced(duals)
-        return self._most(duals, np.where(without, 0.0, reduced)), reduced[columns]
+        prices, side = self._sides(duals)
+        reduced = self._reduced(prices)
+        per_unit = reduced[columns]
+        reduced[columns] = 0.0
+        return self._most(prices, side, reduced), per_unit
 
     def reduced(self, duals: Floats) -> Floats:
         """[columns] money of a unit at these prices of the rows."""
-        reduced: Floats = self._matrix.money - self._transposed @ self._sides(duals)[0]
+        return self._reduced(self._sides(duals)[0])
+
+    def _reduced(self, prices: Floats) -> Floats:
+        reduced: Floats = self._matrix.money - self._transposed @ prices
         return reduced
 
-    def _most(self, duals: Floats, reduced: Floats) -> float:
-        prices, side = self._sides(duals)
+    def _most(self, prices: Floats, side: Floats, reduced: Floats) -> float:
         best = np.where(reduced > 0, self._upper, self._lower)
         best = np.where(reduced != 0, best, 0.0)
         return float(self._matrix.constant + prices @ side + reduced @ best)
