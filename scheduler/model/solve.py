@@ -266,13 +266,18 @@ class Solver:
         seconds: float,
         on_incumbent: Incumbent | None = None,
         enough: float | None = None,
+        above: float | None = None,
     ) -> Result:
         """Solves within about ``seconds`` (the limit is soft: who needs a hard one ends the process).
 
-        Ends, as at a limit, with a first solution of at least ``enough`` when maximising.
+        When maximising integers: ends, as at a limit, with a first solution of at least ``enough``; and asks for
+        nothing but solutions of more than ``above``, INFEASIBLE where there are none, which is sooner known than the
+        best: all that is surely less is cut off at once.
         """
         if enough is not None:
             self._set("objective_target", enough)
+        if above is not None:
+            self._set("objective_bound", -above)  # HiGHS turns the sense around, and counts the offset
         self._set("mip_rel_gap", rel_gap)
         self._set("mip_abs_gap", abs_gap)
         self._set("time_limit", max(0.01, seconds) + self._highs.getRunTime())
@@ -301,6 +306,10 @@ class Solver:
         is_mip = info.mip_node_count >= 0
         bound = _finite(info.mip_dual_bound) if is_mip else objective
         known = highspy.HighsModelStatus
+        if above is not None and bound is not None:
+            bound = max(bound, above)
+        if above is not None and outcome == known.kOptimal and (objective is None or objective <= above):
+            return Result(Outcome.INFEASIBLE, None, None, None)  # found on the way to what is more, and not the best
         if outcome == known.kOptimal:
             return Result(Outcome.OPTIMAL, x, objective, bound)
         if outcome == known.kInfeasible:

@@ -3,8 +3,9 @@
 The relaxation with rows that whole machines keep (`covers.py`) has prices for all that machines share. At these prices
 each machine is on its own, and a longest path says what it earns at most where it is in a mode in an interval
 (`LoneMachine.through`). The least that this is below its best is what any plan with it loses against the bound of all.
-So a search among the ways that lose little finds a plan, and none of the others can be better than the bound less what
-they lose: if the search is wide enough for the plan that it found, that is proven, and the rest was never looked at.
+So a search among the ways that lose next to nothing finds a plan, and a second one asks whether any plan earns so much
+more that this one is not good enough: none of the others can who lose what lies between that and the bound. Mostly the
+answer is no, and it comes sooner than the best plan would.
 (Fixing by Lagrangian reduced costs; of a relaxation they are degenerate and say little, of whole paths they say much.)
 """
 
@@ -32,16 +33,17 @@ ROUNDS_COUNT = 5
 """A relaxation with new rows may break others."""
 SHARE_OF_CUT = 0.02
 """Of the gap, what a round of rows must bring for another."""
-FIRST_WIDTH = 0.9
-"""Of the gap, how much the ways of the first search may lose."""
+FIRST_WIDTH = 0.1
+"""Of the gap, how much the ways of the first search may lose: the best plans mostly consist of those that lose nothing,
+and what they lose together comes from the offers."""
+FIRST_GAP = 2.0
+"""Of the gap, how near to the best of them the plan of the first search must be: whether it is good is asked after."""
 SPARE = 0.95
-"""Of the gap, what is counted on where a search is made as wide as its plan needs."""
+"""Of the gap, what is counted on where it is asked whether there is more than a plan earns."""
 SHARE_OF_TIME = 0.35
 """Of the time that is left, what a search may take as long as there is no plan."""
-WIDER = 1.5
-"""How much wider a search is at least than the one before."""
 WIDER_WITHOUT_PLAN = 30.0
-"""The same as long as nothing fits."""
+"""How much wider a search is than the one before as long as nothing fits."""
 
 
 def lone(matrix: Matrix, options: SolveOptions, clock: Clock, on_incumbent: Incumbent | None = None) -> Result | None:
@@ -52,22 +54,19 @@ def lone(matrix: Matrix, options: SolveOptions, clock: Clock, on_incumbent: Incu
         ways = Ways(matrix, options, clock)
     except SolverError:
         return None
-    best: Solution | None = None
-    bound, width, is_all = ways.bound, FIRST_WIDTH * ways.allowed, False
-    while not is_all and clock.left_seconds > 0:
-        is_all = width >= ways.most_loss
-        time = Clock(SHARE_OF_TIME * clock.left_seconds) if best is None else clock  # wide enough for a plan: the last
-        found = _search(ways, width, best, options, time, on_incumbent)
-        best = better(best, None if found.x is None else with_whole_counts(matrix, found.x))
-        inside = -np.inf if found.outcome is Outcome.INFEASIBLE else np.inf if found.bound is None else found.bound
-        bound = min(bound, max(inside, -np.inf if is_all else ways.bound - width))
-        if best is None:
-            width *= WIDER_WITHOUT_PLAN
-        elif proven(best[1], bound, options):
-            return Result(Outcome.OPTIMAL, *best, bound)
-        else:
-            width = max(WIDER * width, ways.bound - best[1] - SPARE * ways.allowed)
-    return None if best is None else Result(Outcome.LIMIT, *best, bound)
+    bound, width = ways.bound, FIRST_WIDTH * ways.allowed
+    while True:
+        best = _first(ways, width, options, Clock(SHARE_OF_TIME * clock.left_seconds), on_incumbent)
+        if best is not None or width >= ways.most_loss or clock.left_seconds <= 0:
+            break
+        width *= WIDER_WITHOUT_PLAN
+    if best is None:
+        return None
+    if not proven(best[1], bound, options):
+        more, bound = _more(ways, best, options, clock, on_incumbent)
+        best = better(best, more)
+    assert best is not None
+    return Result(Outcome.OPTIMAL if proven(best[1], bound, options) else Outcome.LIMIT, *best, bound)
 
 
 class Ways:
@@ -94,6 +93,7 @@ class Ways:
             before, money = money, _solved(relaxed, clock)
             if before - money < SHARE_OF_CUT * self.allowed:
                 break
+        self.matrix = matrix
         self._matrix = with_rows(matrix, added)
         self.columns_count = len(matrix.money)
         self._losses, self.bound = _losses(with_rows(counted, added), relaxed.duals())
@@ -152,22 +152,47 @@ def _by_variable(matrix: Matrix, values: Floats) -> Floats:
     return np.append(values, 0.0)[matrix.column_of]
 
 
+def _first(
+    ways: Ways, width: float, options: SolveOptions, clock: Clock, on_incumbent: Incumbent | None
+) -> Solution | None:
+    """A plan of ways that lose no more than ``width``."""
+    found = _search(ways, width, None, FIRST_GAP, options, clock, on_incumbent)
+    return None if found.x is None else with_whole_counts(ways.matrix, found.x)
+
+
+def _more(
+    ways: Ways, best: Solution, options: SolveOptions, clock: Clock, on_incumbent: Incumbent | None
+) -> tuple[Solution | None, float]:
+    """A plan that earns so much more that the best one is not proven, if there is one; and a bound on all.
+
+    Only ways that lose so little can be part of it. All others earn no more than it may earn.
+    """
+    above = best[1] + SPARE * ways.allowed
+    found = _search(ways, ways.bound - above, above, SPARE, options, clock, on_incumbent)
+    more = None if found.x is None else with_whole_counts(ways.matrix, found.x)
+    if found.outcome is Outcome.INFEASIBLE:
+        return more, above
+    return more, ways.bound if found.bound is None else min(ways.bound, max(above, found.bound))
+
+
 def _search(
     ways: Ways,
     width: float,
-    best: Solution | None,
+    above: float | None,
+    gap: float,
     options: SolveOptions,
     clock: Clock,
     on_incumbent: Incumbent | None,
 ) -> Result:
-    """Branch and cut among the ways that lose no more than ``width``."""
+    """Branch and cut among the ways that lose no more than ``width``, for a plan or else for all ``above``."""
     part, columns = ways.among(width)
     solver = Solver(part, seed=options.seed)
     solver.set_costs(part.money, part.constant, maximise=True)
-    if best is not None:
-        solver.start_from(best[0][columns])
+    if above is not None:
+        solver.search_the_tree_only()
     told = None
     if on_incumbent is not None:
         told = lambda x, money, bound: on_incumbent(among(columns, x, ways.columns_count), money, ways.bound)  # noqa: E731
-    found = solver.solve(rel_gap=0.0, abs_gap=SPARE * ways.allowed, seconds=clock.left_seconds, on_incumbent=told)
+    seconds = clock.left_seconds
+    found = solver.solve(rel_gap=0.0, abs_gap=gap * ways.allowed, seconds=seconds, on_incumbent=told, above=above)
     return found if found.x is None else replace(found, x=among(columns, found.x, ways.columns_count))
