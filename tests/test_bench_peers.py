@@ -114,3 +114,9 @@ def test_everybody_has_our_options_and_a_script_and_a_lock():
     (version,) = (line for line in ours.splitlines() if line.startswith("highspy=="))
     for name in ("pypsa", "flexmeasures"):
         assert version in (run.HERE / f"{name}.lock").read_text("utf-8")
+
+
+def test_of_several_seeds_the_mean_counts_and_the_worst_is_told():
+    figure = run.several(50, PYPSA, [10.0, 40.0])
+    assert float(figure.value) == 20 and "the worst 10" in figure.against
+    assert PYPSA.goal.verdict(20.0) in figure.against and figure.unit == "ratio"

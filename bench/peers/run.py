@@ -2,6 +2,8 @@
 
 python -m bench.peers.run                          50, 100 and 300 units
 python -m bench.peers.run --units 50 --quick       one run each
+python -m bench.peers.run --seeds 10               of each ratio the geometric mean and the worst too
+python -m bench.peers.run --peers flexmeasures     one of them alone
 
 Same problem, same gaps, threads and other options of HiGHS, same version of it. A peer runs in an environment of its
 own, a new process for each run; its imports do not count, building and solving do, and are told apart. Ours is the
@@ -14,10 +16,12 @@ from __future__ import annotations
 
 import argparse
 import json
+import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -34,7 +38,6 @@ from scheduler.planner import make_schedule
 from scheduler.problem import Problem
 from scheduler.settings import SolveOptions
 
-SEED = 1
 UNITS = (50, 100, 300)
 HERE = Path(__file__).resolve().parent
 ENVIRONMENTS = HERE.parent.parent / ".venv-peers"
@@ -60,6 +63,10 @@ FLEXMEASURES = (
     Peer("FlexMeasures by Pyomo", "flexmeasures", "flexmeasures_switching.py", ("appsi_highs",), FLEXMEASURES_GOAL),
     Peer("FlexMeasures", "flexmeasures", "flexmeasures_switching.py", ("highspy",)),
 )
+CASES: dict[str, tuple[Callable[[int, int], Case], tuple[Peer, ...]]] = {
+    "pypsa": (lumpy_case, (PYPSA,)),
+    "flexmeasures": (switching_case, FLEXMEASURES),
+}
 
 
 @dataclass(frozen=True)
@@ -83,25 +90,37 @@ def main(argv: list[str] | None = None) -> int:
     )
     add = parser.add_argument
     add("--units", nargs="+", type=int, default=UNITS, metavar="N", help="default: 50 100 300")
+    add("--seeds", type=int, default=1, metavar="N", help="every case in seeds 1 to N (default: 1)")
+    add("--peers", nargs="+", choices=CASES, default=list(CASES), help="default: both")
     add("--limit", type=float, default=600.0, metavar="S", help="seconds for a solve (default: 600)")
     add("--quick", action="store_true", help="one run each")
     add("--environments", type=Path, default=ENVIRONMENTS, metavar="DIR", help="where pypsa and flexmeasures are")
     args = parser.parse_args(argv)
     patience = Patience(1 if args.quick else 5, args.limit, args.limit)
-    make_schedule(switching_case(1, SEED).problem)  # imports do not count for us either
+    make_schedule(switching_case(1, 1).problem)  # imports do not count for us either
     figures: list[Figure] = []
     found: dict[str, str] = {}
     for count in args.units:
-        lumpy, switching = lumpy_case(count, SEED), switching_case(count, SEED)
-        for case, peers in ((lumpy, (PYPSA,)), (switching, FLEXMEASURES)):
-            say(f"{case.name} ...")
-            ours = our_plan(case.problem, patience)
-            figures += our_figures(case, ours, patience)
-            for peer in peers:
-                say(f"{case.name}, {peer.name} ...")
-                answer = timed(partial(ask, peer, args.environments), partial(_given, case, patience), patience)
-                figures += peer_figures(case, peer, ours, answer, patience)
-                found |= {f"{name}, beside {peer.environment}": text for name, text in answer.value.versions.items()}
+        for make, peers in (CASES[name] for name in args.peers):
+            ratios: dict[str, list[float]] = defaultdict(list)
+            for seed in range(1, args.seeds + 1):
+                case = make(count, seed)
+                say(f"{case.name} ...")
+                ours = our_plan(case.problem, patience)
+                figures += our_figures(case, ours, patience)
+                for peer in peers:
+                    say(f"{case.name}, {peer.name} ...")
+                    answer = timed(partial(ask, peer, args.environments), partial(_given, case, patience), patience)
+                    own = list(peer_figures(case, peer, ours, answer, patience))
+                    for figure in own:
+                        say(f"  {figure}")  # hours may pass until the end
+                    figures += own
+                    ratios[peer.name].append(ratio_of(ours, answer, patience))
+                    found |= {
+                        f"{name}, beside {peer.environment}": text for name, text in answer.value.versions.items()
+                    }
+            if args.seeds > 1:
+                figures += [several(count, peer, ratios[peer.name]) for peer in peers]
     for figure in sorted(figures, key=lambda figure: figure.unit != "ratio"):
         print(figure)
     for name, text in sorted(found.items()):
@@ -109,6 +128,24 @@ def main(argv: list[str] | None = None) -> int:
     for figure in versions():
         print(figure)
     return 0
+
+
+def ratio_of(ours: Timed[Schedule], theirs: Timed[Answer], patience: Patience) -> float:
+    """How many times ours a peer takes; what the clock stopped takes as long as it was allowed."""
+    answer = theirs.value
+    return (answer.build_seconds + _solve_seconds(answer, patience)) / ours.seconds
+
+
+def several(count: int, peer: Peer, ratios: list[float]) -> Figure:
+    """Of several seeds."""
+    mean = statistics.geometric_mean(ratios)
+    verdict = "" if peer.goal is None else f"; {peer.goal.verdict(mean)}"
+    against = f"geometric mean of {len(ratios)} seeds, the worst {min(ratios):.3g}{verdict}"
+    return Figure(f"{count} units {peer.name}/ours", f"{mean:.3g}", "ratio", against)
+
+
+def _solve_seconds(answer: Answer, patience: Patience) -> float:
+    return patience.limit_seconds if answer.stopped else answer.solve_seconds
 
 
 def options_of(patience: Patience) -> dict[str, float]:
@@ -185,11 +222,11 @@ def peer_figures(
     demand_agreement(case, peer, ours.value, answer)
     size = f"{answer.columns_count:,} columns, {answer.rows_count:,} rows"
     yield Figure(f"{case.name} {peer.name}, build", f"{answer.build_seconds:.2f}", "s", size)
-    solve_seconds = patience.limit_seconds if answer.stopped else answer.solve_seconds
+    solve_seconds = _solve_seconds(answer, patience)
     mark = "; stopped by the clock" if answer.stopped else ""
     yield Figure(f"{case.name} {peer.name}, solve", f"{solve_seconds:.2f}", "s", f"objectives agree{mark}")
     mark += "; ours was stopped" if is_stopped(ours.value) else ""
-    ratio = (answer.build_seconds + solve_seconds) / ours.seconds
+    ratio = ratio_of(ours, theirs, patience)
     verdict = "" if peer.goal is None else f"; {peer.goal.verdict(ratio)}"
     against = f"build and solve / our whole way{verdict}{mark}"
     yield Figure(f"{case.name} {peer.name}/ours", f"{ratio:.3g}", "ratio", against)
