@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
+from typing import Any, Protocol
 
 import highspy
 import numpy as np
@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from scipy.sparse import csc_array, csr_array
 
 from scheduler.errors import SolverError
-from scheduler.model.compile import Matrix
 from scheduler.problem import Floats
 
 DOMINATED_COLUMN_RULE = 1 << 5
@@ -50,6 +49,23 @@ The integers are whole within the solver's tolerance. True: it came too soon aft
 """
 
 
+class Program(Protocol):
+    """What a solver takes: row_lower <= matrix @ x <= row_upper, lower <= x <= upper, some of x whole."""
+
+    @property
+    def matrix(self) -> csc_array: ...
+    @property
+    def row_lower(self) -> Floats: ...
+    @property
+    def row_upper(self) -> Floats: ...
+    @property
+    def lower(self) -> Floats: ...
+    @property
+    def upper(self) -> Floats: ...
+    @property
+    def integer(self) -> NDArray[np.bool_]: ...
+
+
 class Outcome(Enum):
     """What a solve came to."""
 
@@ -80,14 +96,16 @@ class Solver:
     """One matrix in one HiGHS instance; costs and bounds can be changed between solves."""
 
     _columns: int
+    _point: Floats | None = None
+    """Of the last solve, once it was asked for: handing it over number by number takes as long as a few steps."""
 
-    def __init__(self, matrix: Matrix, *, relaxed: bool = False, seed: int = 0) -> None:
-        self._columns = matrix.matrix.shape[1]
+    def __init__(self, program: Program, *, relaxed: bool = False, seed: int = 0) -> None:
+        self._columns = program.matrix.shape[1]
         self._begin(seed)
-        rows = matrix.matrix
-        whole = np.zeros(self._columns, dtype=np.int32) if relaxed else matrix.integer.astype(np.int32)
+        rows = program.matrix
+        whole = np.zeros(self._columns, dtype=np.int32) if relaxed else program.integer.astype(np.int32)
         kinds = (highspy.MatrixFormat.kColwise.value, highspy.ObjSense.kMinimize.value)
-        costs, bounds = np.zeros(self._columns), (matrix.lower, matrix.upper, matrix.row_lower, matrix.row_upper)
+        costs, bounds = np.zeros(self._columns), (program.lower, program.upper, program.row_lower, program.row_upper)
         entries = (rows.indptr, rows.indices, rows.data)
         passed = self._highs.passModel(  # arrays, not an object of HiGHS, that takes them number by number
             self._columns, rows.shape[0], rows.nnz, *kinds, 0.0, costs, *bounds, *entries, whole
@@ -243,14 +261,16 @@ class Solver:
 
     def duals(self) -> Floats:
         """[rows] of the last relaxation: money per unit of each row."""
-        return np.array(self._highs.getSolution().row_dual)
+        return _floats(self._highs.getSolution().row_dual)
 
     def point(self) -> tuple[Floats, float]:
         """The last solution of the simplex method and its money: it may break a row by a little more than allowed.
 
         Good for prices, and to look for a plan around it; not a plan.
         """
-        return np.array(self._highs.getSolution().col_value), self._highs.getInfo().objective_function_value
+        if self._point is None:
+            self._point = _floats(self._highs.getSolution().col_value)
+        return self._point, self._highs.getInfo().objective_function_value
 
     def start_from(self, x: Floats) -> None:
         """[columns] a solution to begin with; one that does not fit is dropped by HiGHS."""
@@ -267,15 +287,18 @@ class Solver:
         on_incumbent: Incumbent | None = None,
         enough: float | None = None,
         above: float | None = None,
+        most_nodes_count: int | None = None,
     ) -> Result:
         """Solves within about ``seconds`` (the limit is soft: who needs a hard one ends the process).
 
         When maximising integers: ends, as at a limit, with a first solution of at least ``enough``; and asks for
         nothing but solutions of more than ``above``, INFEASIBLE where there are none, which is sooner known than the
-        best: all that is surely less is cut off at once.
+        best: all that is surely less is cut off at once. ``most_nodes_count``: of the search; a limit, as time is.
         """
         if enough is not None:
             self._set("objective_target", enough)
+        if most_nodes_count is not None:
+            self._set("mip_max_nodes", most_nodes_count)
         if above is not None:
             self._set("objective_bound", -above)  # HiGHS turns the sense around, and counts the offset
         self._set("mip_rel_gap", rel_gap)
@@ -285,6 +308,7 @@ class Solver:
         if news is not None:
             self._highs.cbMipImprovingSolution.subscribe(news.improved)
             self._highs.cbMipInterrupt.subscribe(news.asked)
+        self._point = None
         status = self._highs.run()
         if self._highs.getModelStatus() == highspy.HighsModelStatus.kUnknown:
             self._demand(self._highs.clearSolver(), "beginning anew")  # a basis from before led it nowhere
@@ -301,7 +325,7 @@ class Solver:
             raise SolverError(f"HiGHS failed: {self._highs.modelStatusToString(outcome)}")
         info = self._highs.getInfo()
         found = info.primal_solution_status == highspy.SolutionStatus.kSolutionStatusFeasible
-        x = np.array(self._highs.getSolution().col_value) if found else None
+        x = self.point()[0] if found else None
         objective = info.objective_function_value if found else None
         is_mip = info.mip_node_count >= 0
         bound = _finite(info.mip_dual_bound) if is_mip else objective
@@ -346,6 +370,10 @@ class _News:
         except Exception as error:
             self.error, again = error, False
         self._waiting = (x, objective, bound) if again else None
+
+
+def _floats(values: list[float]) -> Floats:
+    return np.fromiter(values, float, len(values))
 
 
 def _finite(value: float) -> float | None:

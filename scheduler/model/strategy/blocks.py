@@ -110,9 +110,10 @@ class Blocks:
     def limit(self, columns: Indices, lower: Floats, upper: Floats) -> None:
         """Bounds of some columns, from now on."""
         self._matrix = self._matrix.limited(columns, lower, upper)
+        owners = set(self._matrix.asset[columns].tolist())
         for block in self._blocks:
-            here, own, given = np.intersect1d(block.columns, columns, return_indices=True)
-            if len(here) and block.solver is not None:
+            if block.solver is not None and int(self._matrix.asset[block.columns[0]]) in owners:
+                _, own, given = np.intersect1d(block.columns, columns, return_indices=True)
                 block.solver.set_bounds(own, lower[given], upper[given])
 
     def tighten(self, matrix: Matrix) -> None:

@@ -7,10 +7,13 @@ least counts, and that offers are whole makes it less again.
 
 from __future__ import annotations
 
-import numpy as np
-from scipy.optimize import Bounds, LinearConstraint, milp
+from dataclasses import dataclass
 
-from scheduler.model.solve import Clock
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csc_array
+
+from scheduler.model.solve import Clock, Solver
 from scheduler.problem import Floats
 
 MOST_COLUMNS_COUNT = 100
@@ -18,6 +21,18 @@ MOST_COLUMNS_COUNT = 100
 MOST_NODES_COUNT = 1000
 ENDLESS = 1e15
 """What is more says nothing, and upsets a solver."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Lost:
+    """What is lost of the money that the least cut leaves, and the offers: lost + money_per_unit @ offers >= rest."""
+
+    matrix: csc_array
+    row_lower: Floats
+    row_upper: Floats
+    lower: Floats
+    upper: Floats
+    integer: NDArray[np.bool_]
 
 
 class Cuts:
@@ -56,13 +71,16 @@ class Cuts:
         if not len(kept) or count > MOST_COLUMNS_COUNT or clock.left_seconds <= 0:
             return least
         per_unit = np.stack([self._money_per_unit[cut] for cut in kept])
-        money = np.array([self._money[cut] for cut in kept])
-        found = milp(  # of the money that the least cut leaves, as little as possible is lost
-            np.append(1.0, np.zeros(count)),
-            integrality=np.append(0.0, np.ones(count)),
-            bounds=Bounds(np.append(0.0, lower), np.append(np.inf, upper)),
-            constraints=LinearConstraint(np.hstack([np.ones((len(kept), 1)), per_unit]), least - money, np.inf),
-            options={"node_limit": MOST_NODES_COUNT, "time_limit": clock.left_seconds},
+        rest = least - np.array([self._money[cut] for cut in kept])
+        program = _Lost(
+            csc_array(np.hstack([np.ones((len(kept), 1)), per_unit])),
+            rest,
+            np.full(len(kept), np.inf),
+            np.append(0.0, lower),
+            np.append(np.inf, upper),
+            np.append(False, np.ones(count, dtype=bool)),
         )
-        lost = found.mip_dual_bound
-        return least - max(0.0, lost) if lost is not None and np.isfinite(lost) else least  # there is always a solution
+        solver = Solver(program)
+        solver.set_costs(np.append(1.0, np.zeros(count)), maximise=False)
+        lost = solver.solve(rel_gap=0.0, abs_gap=0.0, seconds=clock.left_seconds, most_nodes_count=MOST_NODES_COUNT)
+        return least if lost.bound is None else least - max(0.0, lost.bound)  # there is always a solution

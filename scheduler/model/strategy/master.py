@@ -57,8 +57,9 @@ class Master:
             self._solver.go_on_from_basis(primal=not is_dual)
 
     def _add_columns(self, part: Matrix) -> None:
-        touched = np.unique(part.matrix.indices).astype(np.int64)
-        rows = touched[self._row_of[touched] < 0]
+        is_new = np.zeros(len(self._row_of), dtype=bool)
+        is_new[part.matrix.indices] = True
+        rows = np.flatnonzero(is_new & (self._row_of < 0))
         self._row_of[rows] = len(self._rows) + np.arange(len(rows))
         self._rows = np.concatenate([self._rows, rows])
         self._solver.add_empty_rows(self._matrix.row_lower[rows], self._matrix.row_upper[rows])

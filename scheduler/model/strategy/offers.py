@@ -11,9 +11,9 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
 
 from scheduler.model.strategy.apart import Indices
+from scheduler.model.strategy.blocks import rows_naming
 from scheduler.model.strategy.relaxation import Among, Relaxation
 from scheduler.model.strategy.tree import Branch, Tree, nearest_to_whole
 from scheduler.problem import Floats
@@ -245,10 +245,11 @@ class Offers:
     def _blocks(self) -> list[Indices]:
         """Offers that stand in the same intervals as others, by the one that they begin in."""
         matrix = self._relaxation.matrix
-        rows = csr_array(matrix.matrix)
-        first = np.full(len(self.columns), -1)
-        for i, column in enumerate(self.columns):
-            named = rows[matrix.matrix.indices[slice(*matrix.matrix.indptr[column : column + 2])]].indices
-            intervals = matrix.interval[named]
-            first[i] = intervals[intervals >= 0].min(initial=matrix.ledger.intervals)
+        entries, interval = matrix.matrix, np.where(matrix.interval >= 0, matrix.interval, matrix.ledger.intervals)
+        here = np.flatnonzero(rows_naming(matrix, matrix.coarse)[entries.indices])
+        column = np.searchsorted(entries.indptr, here, side="right") - 1
+        first_of_row = np.full(entries.shape[0], matrix.ledger.intervals)
+        np.minimum.at(first_of_row, entries.indices[here], interval[column])
+        named = [entries.indices[a:b] for a, b in zip(*entries.indptr[[self.columns, self.columns + 1]], strict=True)]
+        first = np.array([first_of_row[rows].min(initial=matrix.ledger.intervals) for rows in named])
         return [np.flatnonzero(first == one) for one in np.unique(first)]

@@ -16,10 +16,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
+from itertools import pairwise
 from math import floor
 
 import numpy as np
-from scipy.sparse import coo_array, csr_array
+from scipy.sparse import coo_array, csr_array, vstack
 
 from scheduler.errors import SolverError
 from scheduler.model.compile import Matrix
@@ -64,7 +65,9 @@ class _Held:
     step_mw: Floats  # [T] of which all of that comes in whole numbers; 0: nothing is offered
     awarded_mw: Floats  # [T]
     loose: csr_array  # [T, columns] MW that belong to no asset
-    assets: tuple[tuple[_Choice, ...], ...]
+    first: Indices  # [assets + 1] of the choices of each asset
+    sure_mw: Floats  # [choices, T]
+    rest: csr_array  # [choices * T, columns]: one product with a solution, not one for each choice
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,10 +125,10 @@ def tightening_of(matrix: Matrix, clock: Clock) -> Tightening | None:
 
 
 def _size_bytes(held: _Held) -> int:
-    rows = [held.offered, held.loose, *(choice.rest for choices in held.assets for choice in choices)]
-    arrays = [array for each in rows for array in (each.data, each.indices, each.indptr)]
-    arrays += [choice.sure_mw for choices in held.assets for choice in choices]
-    return sum(int(array.nbytes) for array in arrays)
+    arrays = [
+        array for each in (held.offered, held.loose, held.rest) for array in (each.data, each.indices, each.indptr)
+    ]
+    return sum(int(array.nbytes) for array in [*arrays, held.sure_mw])
 
 
 def _key(matrix: Matrix) -> bytes:
@@ -142,27 +145,28 @@ def _violated(held: _Held, x: Floats) -> Iterator[Row]:
         per_step = np.where(held.step_mw > 0, 1.0 / held.step_mw, 0.0)
     steps = per_step * (held.offered @ x)
     start = np.stack([-held.awarded_mw, np.maximum(0.0, held.loose @ x)], axis=-1) * per_step[:, None]
-    options = [
-        np.stack([(choice.sure_mw, np.maximum(0.0, choice.rest @ x)) for choice in choices]) * per_step
-        for choices in held.assets
-    ]  # [choices, (sure, rest), T] of each asset
-    for t in np.flatnonzero(np.abs(steps - np.rint(steps)) > LEAST_CUT).tolist():
-        chosen = _steepest(float(steps[t]), tuple(start[t].tolist()), [each[:, :, t].tolist() for each in options])
+    rest_mw = np.maximum(0.0, held.rest @ x).reshape(held.sure_mw.shape)
+    every = np.stack([held.sure_mw, rest_mw], axis=-1) * per_step[:, None]  # [choices, T, (sure, rest)]
+    least = np.minimum.reduceat(every.sum(axis=-1), held.first[:-1], axis=0)
+    left = np.cumsum(np.vstack([np.zeros(len(steps)), least[::-1]]), axis=0)[::-1]  # [assets + 1, T] from there on
+    is_open = (start[:, 1] < 1.0) & (start.sum(axis=-1) + left[0] - steps < 1.0)
+    ends = held.first.tolist()
+    for t in np.flatnonzero((np.abs(steps - np.rint(steps)) > LEAST_CUT) & is_open).tolist():
+        choices = every[:, t].tolist()
+        of_assets = [choices[a:b] for a, b in pairwise(ends)]
+        chosen = _steepest(float(steps[t]), tuple(start[t].tolist()), of_assets, left[:, t].tolist())
         if chosen is not None:
             yield _row(held, t, chosen)
 
 
 def _steepest(
-    steps: float, start: tuple[float, float], options: Sequence[Sequence[Sequence[float]]]
+    steps: float, start: tuple[float, float], options: Sequence[Sequence[Sequence[float]]], left_after: Sequence[float]
 ) -> tuple[int, ...] | None:
     """Of each asset the option (sure, rest) such that the row is broken most, if any is.
 
-    What all options leave of the offers is never negative; a row cuts less than a step, so options that leave more than
-    that, or have more rest than that, are in none.
+    What all options leave of the offers is never negative, and ``left_after`` is the least of it from each asset on; a
+    row cuts less than a step, so options that leave more than that, or have more rest than that, are in none.
     """
-    left_after = [0.0]  # of assets from here on, at least
-    for each in reversed(options):
-        left_after.insert(0, left_after[0] + min(sure + rest for sure, rest in each))
     best, found = LEAST_CUT, None
     open_choices: list[tuple[int, float, float, tuple[int, ...]]] = [(0, *start, ())]
     for _ in range(MOST_CHOICES_COUNT):
@@ -184,13 +188,13 @@ def _steepest(
 
 
 def _row(held: _Held, t: int, chosen: Sequence[int]) -> Row:
-    choices = [choices[i] for choices, i in zip(held.assets, chosen, strict=True)]
-    step_mw = held.step_mw[t]
-    sure = (sum(choice.sure_mw[t] for choice in choices) - held.awarded_mw[t]) / step_mw
+    choices, step_mw = held.first[:-1] + np.array(chosen, dtype=np.int64), held.step_mw[t]
+    sure = (sum(held.sure_mw[choices, t].tolist()) - held.awarded_mw[t]) / step_mw
     steep = 1.0 / (1.0 - sure % 1.0)
-    parts = [(held.offered, 1.0), (held.loose, -steep), *((choice.rest, -steep) for choice in choices)]
-    columns = np.concatenate([entries_of(each, t)[0] for each, _ in parts])
-    factors = np.concatenate([factor / step_mw * entries_of(each, t)[1] for each, factor in parts])
+    rests = [entries_of(held.rest, choice * len(held.step_mw) + t) for choice in choices.tolist()]
+    parts = [(entries_of(held.offered, t), 1.0), *((rest, -steep) for rest in (entries_of(held.loose, t), *rests))]
+    columns = np.concatenate([columns for (columns, _), _ in parts])
+    factors = np.concatenate([factor / step_mw * mw for (_, mw), factor in parts])
     return Row(columns, factors, float(np.floor(sure)))
 
 
@@ -223,10 +227,11 @@ def _sums(matrix: Matrix, clock: Clock) -> Iterator[_Held]:
         )
         awarded = np.sum([one.awarded_mw for one in each], axis=0)
         of_asset = matrix.asset[held.indices]
-        assets = tuple(
-            tuple(_choices(held, of_asset == asset, alone[int(asset)], mw_each)) for asset in np.unique(of_asset)
-        )
-        yield _Held(offered, steps_mw(offered), awarded, loose, assets)
+        choices = [list(_choices(held, of_asset == one, alone[int(one)], mw_each)) for one in np.unique(of_asset)]
+        first = np.cumsum([0, *(len(of_one) for of_one in choices)])
+        sure_mw = np.stack([choice.sure_mw for of_one in choices for choice in of_one])
+        rest = csr_array(vstack([choice.rest for of_one in choices for choice in of_one]))
+        yield _Held(offered, steps_mw(offered), awarded, loose, first, sure_mw, rest)
 
 
 def _together(asked: Sequence[Asked], direction: Direction) -> list[tuple[Asked, ...]]:
