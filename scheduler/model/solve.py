@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, Protocol
+from typing import Any
 
 import highspy
 import numpy as np
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csc_array, csr_array
 
 from scheduler.errors import SolverError
+from scheduler.model.program import Bare, Program
 from scheduler.problem import Floats
 
 DOMINATED_COLUMN_RULE = 1 << 5
@@ -39,31 +40,21 @@ SUB_SEARCHES = (
 THREADS = 2
 """One value for the life of a process: HiGHS fixes it at its first solve, and answers another with status "Not Set"."""
 
-Basis = highspy.HighsBasis
-"""Which columns and rows are at which of their bounds: a byte for each."""
+
+@dataclass(frozen=True, eq=False)
+class Basis:
+    """Which columns and rows are at which of their bounds, a byte for each; as Python's objects they take far more."""
+
+    statuses: highspy.HighsBasis
+    columns_count: int
+    rows_count: int
+
 
 Incumbent = Callable[[Floats, float, float | None], bool | None]
 """Called with a better solution, its money and the bound, None while it is infinite.
 
 The integers are whole within the solver's tolerance. True: it came too soon after another, tell it again later.
 """
-
-
-class Program(Protocol):
-    """What a solver takes: row_lower <= matrix @ x <= row_upper, lower <= x <= upper, some of x whole."""
-
-    @property
-    def matrix(self) -> csc_array: ...
-    @property
-    def row_lower(self) -> Floats: ...
-    @property
-    def row_upper(self) -> Floats: ...
-    @property
-    def lower(self) -> Floats: ...
-    @property
-    def upper(self) -> Floats: ...
-    @property
-    def integer(self) -> NDArray[np.bool_]: ...
 
 
 class Outcome(Enum):
@@ -138,7 +129,7 @@ class Solver:
         """
         other = self._holding(self._highs.getLp())
         other._set("simplex_dual_edge_weight_strategy", DEVEX)
-        if (basis := self.basis()).valid:
+        if (basis := self.basis()).statuses.valid:
             other.go_on_from(basis)
         return other
 
@@ -227,7 +218,7 @@ class Solver:
 
     def basis(self) -> Basis:
         """Where the simplex method ended: for a problem of the same shape to begin there."""
-        return self._highs.getBasis()  # a copy
+        return Basis(self._highs.getBasis(), self._columns, self._highs.getNumRow())  # a copy
 
     def begin_from(self, basis: Basis) -> None:
         """The dual simplex method begins there, without presolve."""
@@ -236,17 +227,18 @@ class Solver:
 
     def go_on_from(self, basis: Basis) -> None:
         """Begins with the basis of a problem that is built alike."""
-        self._demand(self._highs.setBasis(basis), "a basis to go on from")
+        self._demand(self._highs.setBasis(basis.statuses), "a basis to go on from")
 
     def go_on_from_part(self, basis: Basis) -> None:
         """Begins with the basis of this problem before columns and rows were added."""
-        columns, rows = basis.col_status, basis.row_status
-        new_rows = self._highs.getNumRow() - len(rows)
-        if new_rows or self._columns > len(columns):
-            basis = highspy.HighsBasis()
-            basis.valid = True
-            basis.col_status = [*columns, *[highspy.HighsBasisStatus.kLower] * (self._columns - len(columns))]
-            basis.row_status = [*rows, *[highspy.HighsBasisStatus.kBasic] * new_rows]
+        columns_count, rows_count = self._columns - basis.columns_count, self._highs.getNumRow() - basis.rows_count
+        if columns_count or rows_count:
+            grown = Solver(Bare.empty(basis.columns_count, basis.rows_count))  # HiGHS keeps its basis as it grows
+            grown.go_on_from(basis)
+            nothing = np.zeros(columns_count)
+            grown.add_columns(csc_array((basis.rows_count, columns_count)), nothing, nothing, nothing)
+            grown.add_empty_rows(np.zeros(rows_count), np.zeros(rows_count))
+            basis = grown.basis()
         self.go_on_from(basis)
 
     def go_on_from_basis(self, *, primal: bool) -> None:

@@ -92,7 +92,7 @@ def test_a_relaxation_that_begins_at_a_basis_of_before_ends_at_the_same(monkeypa
     found.used[np.flatnonzero(~found.used)[::3]] = True
     found.among_used()  # limits come first
     found.among_used()  # now with more columns than the basis knows
-    assert solver.columns_count > len(basis.col_status)
+    assert solver.columns_count > basis.columns_count
     steps = []
     for solver_of_basis in (solver, Solver(fleet, relaxed=True)):  # of another solver it says nothing
         found.limit(nothing, nothing)

@@ -7,12 +7,10 @@ least counts, and that offers are whole makes it less again.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
-from numpy.typing import NDArray
 from scipy.sparse import csc_array
 
+from scheduler.model.program import Bare
 from scheduler.model.solve import Clock, Solver
 from scheduler.problem import Floats
 
@@ -21,18 +19,6 @@ MOST_COLUMNS_COUNT = 100
 MOST_NODES_COUNT = 1000
 ENDLESS = 1e15
 """What is more says nothing, and upsets a solver."""
-
-
-@dataclass(frozen=True, eq=False)
-class _Lost:
-    """What is lost of the money that the least cut leaves, and the offers: lost + money_per_unit @ offers >= rest."""
-
-    matrix: csc_array
-    row_lower: Floats
-    row_upper: Floats
-    lower: Floats
-    upper: Floats
-    integer: NDArray[np.bool_]
 
 
 class Cuts:
@@ -72,7 +58,7 @@ class Cuts:
             return least
         per_unit = np.stack([self._money_per_unit[cut] for cut in kept])
         rest = least - np.array([self._money[cut] for cut in kept])
-        program = _Lost(
+        program = Bare(  # lost of what the least leaves, and offers: lost + money_per_unit @ offers >= rest
             csc_array(np.hstack([np.ones((len(kept), 1)), per_unit])),
             rest,
             np.full(len(kept), np.inf),

@@ -134,7 +134,7 @@ class Master:
 
     def begin_from(self, basis: Basis, solver: Solver) -> None:
         """The primal simplex method begins at a basis of a solver that was `opened`, if it is still the one in use."""
-        if solver is self._solver and len(basis.col_status) <= solver.columns_count:
+        if solver is self._solver and basis.columns_count <= solver.columns_count:
             self._solver.go_on_from_part(basis)
             self._is_limited = False
 
