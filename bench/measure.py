@@ -21,7 +21,8 @@ from scheduler.model.build import build
 from scheduler.model.compile import Matrix, compile_matrix
 from scheduler.model.kept import KEPT
 from scheduler.model.solve import Clock, Outcome, Solver
-from scheduler.model.strategy.fast import BLOCKS_COLUMNS_COUNT, GAP_OF_RELAXATION
+from scheduler.model.strategy.by_blocks import GAP_OF_RELAXATION
+from scheduler.model.strategy.fast import BLOCKS_COLUMNS_COUNT
 from scheduler.model.strategy.sample import relaxation_of
 from scheduler.plan import Schedule, StopReason
 from scheduler.planner import make_schedule

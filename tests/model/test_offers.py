@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from scheduler.errors import SolverError
 from scheduler.model.compile import Matrix
 from scheduler.model.solve import Clock, Solver
-from scheduler.model.strategy import fast
+from scheduler.model.strategy import by_blocks
 from scheduler.model.strategy.counts import with_counts
 from scheduler.model.strategy.offers import Offers
 from scheduler.model.strategy.relaxation import Relaxation
@@ -124,18 +125,17 @@ def test_without_time_for_the_relaxation_the_nearest_to_its_last_point_are_taken
 
 
 def test_without_time_for_the_search_the_nearest_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
-    _plan_of_the_nearest(six_sites_of(monkeypatch, 1), "SHARE_OF_TIME_BY_BLOCKS", 0.95, monkeypatch)
+    _plan_of_the_nearest(six_sites_of(monkeypatch, 1), "SHARE_OF_TIME_FOR_OFFERS", 0.95, monkeypatch)
 
 
 def _plan_of_the_nearest(matrix: Matrix, share: str, least_frac: float, monkeypatch: pytest.MonkeyPatch) -> None:
     """A plan that fits and offers something, and a true bound, where the clock of a phase is over at once."""
     sampled(monkeypatch)
-    monkeypatch.setattr(fast, "BLOCKS_COLUMNS_COUNT", 0)
-    monkeypatch.setattr(fast, share, 0.0)
+    monkeypatch.setattr(by_blocks, share, 0.0)
     monkeypatch.setattr(Offers, "_search", lambda *_: pytest.fail("there was no time"))
     nearest, taken = Offers.take_nearest, []
     monkeypatch.setattr(Offers, "take_nearest", lambda self, **how: taken.append(how) or nearest(self, **how))
-    found = fast._by_blocks(matrix, matrix, SolveOptions(), Clock(60), None)
+    found = by_blocks.by_blocks(matrix, matrix, SolveOptions(), Clock(60), None)
     exact, _ = best(matrix)
     assert taken and found.x is not None and found.objective is not None and found.bound is not None
     assert least_frac * exact < found.objective <= found.bound and found.bound >= exact * (1 - 1e-6)
@@ -163,17 +163,17 @@ def test_the_nearest_at_once_are_those_just_below(monkeypatch: pytest.MonkeyPatc
 
 def test_where_the_nearest_cannot_be_rounded_less_is_offered(monkeypatch: pytest.MonkeyPatch) -> None:
     matrix, tried = six_sites_of(monkeypatch, 1), []
-    among_used = fast._among_used
+    whole = by_blocks._ByBlocks._round
 
-    def fails_first(matrix: Matrix, relaxation: Relaxation, offers: Offers, *rest: object) -> object:
-        assert offers.values is not None
-        tried.append(offers.values)
-        return among_used(matrix, relaxation, offers, *rest) if len(tried) > 1 else None  # type: ignore[arg-type]
+    def fails_first(self: by_blocks._ByBlocks, *tries: Any) -> None:
+        assert self._offers.values is not None
+        tried.append(self._offers.values)
+        if len(tried) > 1:
+            whole(self, *tries)
 
-    monkeypatch.setattr(fast, "_among_used", fails_first)
-    monkeypatch.setattr(fast, "BLOCKS_COLUMNS_COUNT", 0)
-    monkeypatch.setattr(fast, "SHARE_OF_TIME_BY_BLOCKS", 0.0)
-    found = fast._by_blocks(matrix, matrix, SolveOptions(), Clock(60), None)
+    monkeypatch.setattr(by_blocks._ByBlocks, "_round", fails_first)
+    monkeypatch.setattr(by_blocks, "SHARE_OF_TIME_FOR_OFFERS", 0.0)
+    found = by_blocks.by_blocks(matrix, matrix, SolveOptions(), Clock(60), None)
     assert len(tried) == 2 and tried[1].sum() < tried[0].sum()
     assert found.x is not None and (found.x[np.flatnonzero(matrix.coarse)] == tried[1]).all()
 

@@ -14,6 +14,7 @@ from scheduler.model.compile import Matrix, compile_matrix
 from scheduler.model.solve import Clock, Outcome, Result, Solver
 from scheduler.model.strategy import fast
 from scheduler.model.strategy.blocks import Blocks, Bound
+from scheduler.model.strategy.by_blocks import by_blocks
 from scheduler.model.strategy.relaxation import Relaxation
 from scheduler.model.strategy.rows import with_rows
 from scheduler.model.strategy.tightening import tightening_of
@@ -106,13 +107,13 @@ def test_plans_by_blocks_are_proven_or_stay_near_the_bound(name: str, monkeypatc
         pytest.skip("only large machines: nothing to round")
     exact = fast.fast(matrix, options, Clock(60))
     assert exact.x is not None and exact.objective is not None and exact.bound is not None
-    by_blocks = fast._by_blocks(matrix, matrix, options, Clock(60), None)
-    assert by_blocks.objective is not None and by_blocks.x is not None and by_blocks.bound is not None
-    assert by_blocks.objective <= exact.bound + 1e-6 and exact.objective <= by_blocks.bound + 1e-6
-    assert by_blocks.objective >= exact.objective - 0.1 * abs(exact.objective) - 1.0
-    rows = matrix.matrix @ by_blocks.x
+    found = by_blocks(matrix, matrix, options, Clock(60), None)
+    assert found.objective is not None and found.x is not None and found.bound is not None
+    assert found.objective <= exact.bound + 1e-6 and exact.objective <= found.bound + 1e-6
+    assert found.objective >= exact.objective - 0.1 * abs(exact.objective) - 1.0
+    rows = matrix.matrix @ found.x
     assert (rows <= matrix.row_upper + 1e-6).all() and (rows >= matrix.row_lower - 1e-6).all()
-    assert (by_blocks.x[matrix.integer] == np.rint(by_blocks.x[matrix.integer])).all()
+    assert (found.x[matrix.integer] == np.rint(found.x[matrix.integer])).all()
 
 
 def test_what_cannot_be_taken_apart_is_solved_in_one_piece(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ Who waits for news has a safe plan before the offers are decided: awards held, n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 
@@ -23,33 +23,22 @@ from scheduler.errors import SolverError
 from scheduler.model.compile import Matrix
 from scheduler.model.solve import Clock, Incumbent, Outcome, Result, Solver
 from scheduler.model.strategy.apart import Apart, side_by_side
-from scheduler.model.strategy.blocks import columns_beside, rows_naming, rows_of_markets
+from scheduler.model.strategy.blocks import columns_beside, rows_of_markets
+from scheduler.model.strategy.by_blocks import LARGEST_COLUMNS_COUNT, SHARE_FOR_ROWS, by_blocks
 from scheduler.model.strategy.by_interval import by_interval
 from scheduler.model.strategy.counts import with_counts
 from scheduler.model.strategy.lone import lone
-from scheduler.model.strategy.offers import Offers
 from scheduler.model.strategy.plain import plain
-from scheduler.model.strategy.relaxation import Relaxation
-from scheduler.model.strategy.rounding import (
-    REPAIRS_COUNT,
-    ROUNDINGS,
-    SHARE_OF_TIME_ROUNDING,
-    Rounding,
-    best_rounding,
-    made_better,
-)
+from scheduler.model.strategy.rounding import ROUNDINGS, Rounding, best_rounding
 from scheduler.model.strategy.rows import Row, with_rows
-from scheduler.model.strategy.sample import relaxation_of
-from scheduler.model.strategy.search import Solution, among, better, proven
-from scheduler.model.strategy.tightening import ROUNDS_COUNT, Tightening, tightening_of
+from scheduler.model.strategy.search import Solution, among, best_of, better, proven
+from scheduler.model.strategy.tightening import tightening_of
 from scheduler.model.strategy.tree import MOST_COLUMNS_COUNT, TWIN_COLUMNS_COUNT, Tree, tree_of
 from scheduler.problem import Floats
 from scheduler.settings import SolveOptions
 
 SHARE_OF_GAP = 0.05
 """Of the gap, what the offers may use; the rest is for rounding the machines, which is dearer."""
-SHARE_FOR_ROWS = 0.2
-"""Of that time, what rows that whole offers keep may take to find."""
 SHARE_OF_TIME = 0.7
 """Of the time, what the offers may take: a plan needs machines that are rounded."""
 MOST_RELAXATIONS_COUNT = 300
@@ -60,36 +49,10 @@ SHARE_OF_TIME_WITHOUT_OFFERS = 0.2
 SECONDS_WITHOUT_OFFERS = 20.0
 """The plan without offers may take so long, or half of the time, even where the share is less."""
 REL_GAP_WITHOUT_OFFERS = 0.05
-LARGEST_COLUMNS_COUNT = 300_000
-"""Beyond this many, all columns at once are never asked where there is a plan."""
 MOST_COLUMNS_COUNT_AT_ONCE = 1_000_000
-"""Beyond this many, nor where there is a bound."""
+"""Beyond this many, all columns at once are not asked where there is a bound, let alone a plan (`by_blocks.py`)."""
 BLOCKS_COLUMNS_COUNT = 40_000
 """Beyond this many the relaxation is solved by blocks."""
-GAP_OF_RELAXATION = 3e-5
-GAP_BEFORE_ROWS = 1e-3
-"""Rows that whole offers keep need no more, and change the prices again."""
-SHARE_OF_TIME_TO_RELAX = 0.5
-"""Of the time that is left, what the relaxation may take once it is begun."""
-SHARE_OF_TIME_BY_BLOCKS = 0.6
-"""Of the time that is left then, what the offers may take. Where that found no plan the nearest are taken."""
-SHARE_FOR_OFFERS = 0.8
-"""Of the gap, what offers are searched to: rounding the machines around them mostly loses 0.1 to 0.4 more."""
-SHARE_TO_ROUND = 0.9
-"""Of the gap, what offers may have lost for a first rounding: it is sooner tried than searched on."""
-ROUNDINGS_BY_BLOCKS = ((0.07, 0), (0.1, 0), (0.15, 0), (0.25, 0), (0.5, 0))
-"""The first that fits is the best of them."""
-SHARE_BY_MARGIN = 0.6
-"""Of the time that is left, what each of these may take: of a large fleet it takes seconds to see that one fits."""
-IN_HASTE, AT_LAST = ((0.15, 0),), ((0.15, 0), (0.5, 0), (0.0, 1))
-"""When the time is over: mostly the first fits; and around less, if it does not."""
-SHARE_OF_TIME_NEAREST = 0.3
-"""Of the time that is left then, what offers may take that are made whole some at a time."""
-SEARCHES_BY_BLOCKS = ((0.15, 1), (0.05, 1))
-"""They take a minute: when there are no other offers to try."""
-
-Tries = Sequence[tuple[float, int]]
-"""Margins and how far to search around, of roundings."""
 
 
 def fast(matrix: Matrix, options: SolveOptions, clock: Clock, on_incumbent: Incumbent | None = None) -> Result:
@@ -108,7 +71,7 @@ def fast(matrix: Matrix, options: SolveOptions, clock: Clock, on_incumbent: Incu
     if safe is None or result.outcome is Outcome.INFEASIBLE:
         return result
     found = None if result.x is None or result.objective is None else (result.x, result.objective)
-    return _best_of(better(found, safe), np.inf if result.bound is None else result.bound, options)
+    return best_of(better(found, safe), np.inf if result.bound is None else result.bound, options)
 
 
 def _large_machines(matrix: Matrix, options: SolveOptions, clock: Clock, on_incumbent: Incumbent | None) -> Result:
@@ -121,7 +84,7 @@ def _large_machines(matrix: Matrix, options: SolveOptions, clock: Clock, on_incu
     bound = np.inf if found.bound is None else found.bound
     last = plain(matrix, options, clock, _bounded(on_incumbent, bound), found.x)
     best = None if last.x is None or last.objective is None else (last.x, last.objective)
-    return _best_of(
+    return best_of(
         better(best, (found.x, found.objective)), bound if last.bound is None else min(bound, last.bound), options
     )
 
@@ -133,7 +96,7 @@ def _with_offers(
     known = Result(Outcome.LIMIT, None, None, np.inf)
     if len(matrix.money) > BLOCKS_COLUMNS_COUNT:
         with suppress(SolverError):  # too hard to take apart, or no time: the way below has an answer for both
-            known = _by_blocks(matrix, formulated, options, clock, on_incumbent)
+            known = by_blocks(matrix, formulated, options, clock, on_incumbent)
     if _is_last(known, matrix, clock):
         return known
     relaxed, rows = _offers_whole(matrix, formulated, options, Clock(SHARE_OF_TIME * clock.left_seconds), known.x)
@@ -142,14 +105,14 @@ def _with_offers(
     bound = min(value for value in (known.bound, relaxed.bound, np.inf) if value is not None)
     best = None if known.x is None or known.objective is None else (known.x, known.objective)
     if relaxed.x is None or relaxed.bound is None or not np.isfinite(bound):
-        return _best_of(best, bound, options)
+        return best_of(best, bound, options)
     if best is None or not proven(best[1], bound, options):
         best = better(
             best,
             best_rounding(Rounding(matrix, relaxed.x, options.seed), ROUNDINGS, bound, options, clock, on_incumbent),
         )
     if best is not None and proven(best[1], bound, options):
-        return _best_of(best, bound, options)
+        return best_of(best, bound, options)
     last = plain(
         with_rows(formulated, rows), options, clock, _bounded(on_incumbent, bound), None if best is None else best[0]
     )
@@ -157,7 +120,7 @@ def _with_offers(
         return last
     if last.x is not None and last.objective is not None:
         best = better(best, (last.x, last.objective))
-    return _best_of(best, bound if last.bound is None else min(bound, last.bound), options)
+    return best_of(best, bound if last.bound is None else min(bound, last.bound), options)
 
 
 def _offers_whole(
@@ -223,127 +186,6 @@ def _whole(relaxed: Solver, matrix: Matrix, clock: Clock, gap: float) -> Result:
     relaxed.set_bounds(free, values, values)
     whole = relaxed.solve(rel_gap=0.0, abs_gap=0.0, seconds=clock.left_seconds)
     return replace(found, x=whole.x, objective=whole.objective)
-
-
-def _best_of(best: Solution | None, bound: float, options: SolveOptions) -> Result:
-    """What was found under a bound: proven or not."""
-    known_bound = bound if np.isfinite(bound) else None
-    if best is None:
-        return Result(Outcome.LIMIT, None, None, known_bound)
-    return Result(Outcome.OPTIMAL if proven(best[1], bound, options) else Outcome.LIMIT, *best, known_bound)
-
-
-def _by_blocks(
-    matrix: Matrix, formulated: Matrix, options: SolveOptions, clock: Clock, on_incumbent: Incumbent | None
-) -> Result:
-    """Offers by branch and price, machines among the columns in use. Raises SolverError: no relaxation was found.
-
-    Without the time for either, those nearest to what of the relaxation there is by then.
-    """
-    tightening = tightening_of(formulated, Clock(SHARE_FOR_ROWS * clock.left_seconds))
-    relaxation = relaxation_of(matrix, clock)
-    until = Clock(SHARE_OF_TIME_TO_RELAX * clock.left_seconds)
-    try:
-        if tightening is not None:
-            _tighten(relaxation, tightening, until)
-        if not relaxation.is_late:
-            relaxation.solve(GAP_OF_RELAXATION, until=until)
-    except SolverError:  # in the middle of a turn: a bound is known by then, or nothing
-        if not np.isfinite(relaxation.bound):
-            raise
-    is_solved = relaxation.money > -np.inf
-    if (
-        not is_solved
-        and clock.left_seconds > 0
-        and not relaxation.is_late
-        and len(matrix.money) <= LARGEST_COLUMNS_COUNT
-    ):
-        raise SolverError("the relaxation did not converge")
-    allowed = max(options.abs_gap, options.rel_gap * abs(relaxation.bound))
-    offers = Offers(relaxation)
-    best: Solution | None = None
-    rounded_money = -np.inf
-    gap = SHARE_FOR_OFFERS * allowed
-
-    def rounded(tries: Tries, repairs_counts: Sequence[int] = (0, REPAIRS_COUNT)) -> Solution | None:
-        return _among_used(matrix, relaxation, offers, tries, repairs_counts, options, clock, on_incumbent)
-
-    def is_open() -> bool:
-        return best is None or not proven(best[1], offers.bound, options)
-
-    relaxation.clock = Clock(SHARE_OF_TIME_BY_BLOCKS * clock.left_seconds)
-    with suppress(SolverError):  # out of time: what is known by then counts
-        while is_solved and gap > 0 and is_open() and offers.improve(gap):
-            enough = gap if best is not None else max(gap, SHARE_TO_ROUND * allowed)
-            if offers.money > rounded_money and offers.bound - offers.money <= enough:
-                rounded_money = offers.money
-                best = better(best, rounded(ROUNDINGS_BY_BLOCKS))
-            if best is not None:  # what machines lose is known
-                gap = min(gap, 0.99 * allowed + best[1] - offers.money)
-        if offers.x is not None and is_open():
-            soon = () if best is not None or rounded_money == offers.money else ROUNDINGS_BY_BLOCKS
-            best = better(best, rounded((*soon, *SEARCHES_BY_BLOCKS)))
-    return _best_of(best or _nearest(relaxation, offers, rounded, clock), offers.bound, options)
-
-
-def _nearest(
-    relaxation: Relaxation, offers: Offers, rounded: Callable[..., Solution | None], clock: Clock
-) -> Solution | None:
-    """In haste: machines rounded around the offers that were found, else around the nearest, else around less."""
-    best: Solution | None = None
-    relaxation.clock = clock
-    with suppress(SolverError):  # no time: the bound is good to have
-        if offers.x is not None:
-            best = rounded(IN_HASTE, (0,))
-        if best is None:
-            offers.settle()
-            relaxation.clock = Clock(SHARE_OF_TIME_NEAREST * clock.left_seconds)
-            with suppress(SolverError):
-                best = rounded(IN_HASTE, (0,)) if offers.take_nearest(at_once=False) else None
-        if best is None:
-            relaxation.clock = clock
-            best = rounded(AT_LAST) if offers.take_nearest(at_once=True) else None
-    return best
-
-
-def _tighten(relaxation: Relaxation, tightening: Tightening, until: Clock) -> None:
-    """Adds rows that whole offers keep as long as the relaxation breaks any and there is time."""
-    relaxation.solve(GAP_BEFORE_ROWS, roughly=True, until=until)
-    for _ in range(ROUNDS_COUNT):
-        rows = () if relaxation.is_late else tightening.violated(relaxation.x)
-        if not rows:
-            break
-        relaxation.tighten(rows)
-        relaxation.solve(GAP_OF_RELAXATION, until=until)
-
-
-def _among_used(
-    matrix: Matrix,
-    relaxation: Relaxation,
-    offers: Offers,
-    tries: Tries,
-    repairs_counts: Sequence[int],
-    options: SolveOptions,
-    clock: Clock,
-    on_incumbent: Incumbent | None,
-) -> Solution | None:
-    """Machines rounded among the columns in use, with the offers that were found."""
-    assert offers.x is not None
-    columns, count = np.flatnonzero(relaxation.used), len(matrix.money)
-    told = None
-    if on_incumbent is not None:
-        told = lambda x, money, bound: on_incumbent(among(columns, x, count), money, bound)  # noqa: E731
-    part = matrix.part(columns, np.flatnonzero(rows_naming(matrix, relaxation.used)))
-    rounding = Rounding(part, offers.x[columns], options.seed)
-    best: Solution | None = None
-    for repairs_count in repairs_counts:
-        best = best or best_rounding(
-            rounding, tries, offers.bound, options, clock, told, repairs_count, SHARE_BY_MARGIN
-        )
-        tries = [(margin, radius) for margin, radius in tries if not radius]  # a search is not repaired
-    if best is not None and not proven(best[1], offers.bound, options):
-        best = made_better(rounding, best, offers.bound, options, Clock(SHARE_OF_TIME_ROUNDING * clock.left_seconds))
-    return None if best is None else (among(columns, best[0], count), best[1])
 
 
 def _is_last(known: Result, matrix: Matrix, clock: Clock) -> bool:

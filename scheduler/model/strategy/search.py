@@ -115,6 +115,14 @@ def proven(objective: float, bound: float, options: SolveOptions) -> bool:
     return bound - objective <= max(options.abs_gap, options.rel_gap * abs(objective))
 
 
+def best_of(best: Solution | None, bound: float, options: SolveOptions) -> Result:
+    """What was found under a bound: proven or not."""
+    known_bound = bound if np.isfinite(bound) else None
+    if best is None:
+        return Result(Outcome.LIMIT, None, None, known_bound)
+    return Result(Outcome.OPTIMAL if proven(best[1], bound, options) else Outcome.LIMIT, *best, known_bound)
+
+
 def with_whole_counts(matrix: Matrix, x: Floats) -> tuple[Floats, float] | None:
     """The same solution with integers whole to the last bit and the rest solved anew around them, and its money.
 
