@@ -11,6 +11,7 @@ import pytest
 from scheduler.model.build import build
 from scheduler.model.compile import Matrix, compile_matrix
 from scheduler.model.solve import Clock, Outcome, Solver
+from scheduler.model.strategy.apart import Indices
 from scheduler.model.strategy.counts import with_counts
 from scheduler.model.strategy.rounding import Rounding
 from scheduler.problem import Floats
@@ -48,6 +49,55 @@ def test_rounded_machines_fit_every_row_and_earn_nearly_as_much(
     assert bound - 5e-3 * abs(bound) <= money <= bound + 1e-6
 
 
+def behind_a_limit(matrix: Matrix) -> tuple[Matrix, Floats, Indices]:
+    """The same with a connection that is too small for all machines, as column generation would see it: the columns of
+    its relaxation alone. With what it takes, and the columns of the connection."""
+    tight = Rounding(matrix, np.zeros(len(matrix.money)), seed=0)._tight
+    connection = np.unique(tight._column_beside)
+    solver = Solver(matrix, relaxed=True)
+    solver.set_costs(matrix.money, matrix.constant, maximise=True)
+    most = solver.solve(rel_gap=0.0, abs_gap=0.0, seconds=60).x
+    assert most is not None
+    limits_mw = np.full(len(connection), 0.6 * float(most[connection].max()) + 0.00123)
+    solver.set_bounds(connection, matrix.lower[connection], limits_mw)
+    x = solver.solve(rel_gap=0.0, abs_gap=0.0, seconds=60).x
+    assert x is not None
+    upper = matrix.upper.copy()
+    upper[connection] = limits_mw
+    used = np.flatnonzero((np.abs(x) > 1e-9) | (matrix.lower > 0) | np.isin(np.arange(len(x)), connection))
+    small = replace(matrix, upper=upper, coarse=np.zeros_like(matrix.coarse))
+    small = small.part(used, np.unique(matrix.matrix[:, used].indices).astype(np.int64))
+    return small, x[used], np.searchsorted(used, connection)
+
+
+def test_behind_a_limit_that_is_reached_there_is_room_for_the_rest_of_a_machine(
+    relaxed: tuple[Matrix, Floats, float],
+) -> None:
+    """Or of 1396.4 machines in one mode and 178.6 in another no rounding fits, where no other mode is in use."""
+    matrix, x, connection = behind_a_limit(relaxed[0])
+    rounding = Rounding(matrix, x, seed=0)
+    tight = rounding._tight
+    loads = np.flatnonzero(rounding._mw_per_machine[tight.rows] == 0)
+    reached = loads[tight.used(x)[loads]]
+    assert len(reached) > 10
+    near = rounding._with_margin(0.5, Clock(60))
+    assert near is not None
+    named = np.isin(tight._row_beside, tight.rows[reached])
+    room_mw = np.zeros(matrix.matrix.shape[0])
+    np.add.at(room_mw, tight._row_beside[named], (matrix.upper - near)[tight._column_beside[named]])
+    # of the machines themselves, wherever their rows take it
+    drawn = matrix.integer.astype(float) * near
+    side = tight.sign * (matrix.row_upper - matrix.matrix @ drawn)[tight.rows]
+    assert (side[reached] <= 0).all()
+    room = matrix.upper[connection].max() + side[reached]
+    spared = room >= 0.5 * tight.mw_per_machine[reached] - 1e-6
+    assert spared.mean() > 0.9
+    found = rounding.whole(0.5, 0, np.inf, Clock(60), gap=1.0)
+    assert found is not None
+    rows = matrix.matrix @ found[0]
+    assert (rows <= matrix.row_upper + 1e-6).all() and (rows >= matrix.row_lower - 1e-6).all()
+
+
 def test_what_cannot_be_spared_is_not_asked_for(relaxed: tuple[Matrix, Floats, float]) -> None:
     """With every machine sold there is no margin of 400 machines on each hold; there is still a plan."""
     matrix, x, bound = relaxed
@@ -57,8 +107,9 @@ def test_what_cannot_be_spared_is_not_asked_for(relaxed: tuple[Matrix, Floats, f
     rows = matrix.matrix @ near
     assert (rows <= matrix.row_upper + 1e-6).all() and (rows >= matrix.row_lower - 1e-6).all()
     upper = matrix.row_upper.copy()
-    covers = rounding._covers[rounding._machines_needed(near) > 1e-6]
-    upper[covers] -= 400.0 * rounding._mw_per_machine[covers]
+    tight = rounding._tight
+    holds = np.flatnonzero(tight.used(near) & (rounding._mw_per_machine[tight.rows] > 0))
+    upper[tight.rows[holds]] -= 400.0 * tight.mw_per_machine[holds]
     strict = Solver(replace(rounding._matrix, row_upper=upper), relaxed=True)
     strict.set_costs(matrix.money, matrix.constant, maximise=True)
     assert strict.solve(rel_gap=0.0, abs_gap=0.0, seconds=60).outcome is Outcome.INFEASIBLE
@@ -80,8 +131,8 @@ def test_what_does_not_fit_is_widened_where_it_lacks_something() -> None:
     result = solver.solve(rel_gap=1e-4, abs_gap=0.01, seconds=60)
     assert result.x is not None and result.bound is not None
     rounding = Rounding(matrix, result.x, seed=0)
-    assert rounding.whole(0.05, 0, np.inf, Clock(60), gap=0.1) is None
-    found = rounding.whole(0.05, 0, np.inf, Clock(60), gap=0.1, repairs_count=2)
+    assert rounding.whole(0.08, 0, np.inf, Clock(60), gap=0.1) is None
+    found = rounding.whole(0.08, 0, np.inf, Clock(60), gap=0.1, repairs_count=2)
     assert found is not None and result.bound - 1e-3 * abs(result.bound) <= found[1] <= result.bound + 1e-6
     rows = matrix.matrix @ found[0]
     assert (rows <= matrix.row_upper + 1e-6).all() and (rows >= matrix.row_lower - 1e-6).all()

@@ -50,6 +50,8 @@ SHARE_BY_MARGIN = 0.6
 """Of the time that is left, what each of these may take: of a large fleet it takes seconds to see that one fits."""
 IN_HASTE, AT_LAST = ((0.15, 0),), ((0.15, 0), (0.5, 0), (0.0, 1))
 """When the time is over: mostly the first fits; and around less, if it does not."""
+SHARE_IN_HASTE = 0.95
+"""Of the time that is left, what the first may take: with less there would be no second one either."""
 SHARE_OF_TIME_NEAREST = 0.3
 """Of the time that is left then, what offers may take that are made whole some at a time."""
 SEARCHES = ((0.15, 1), (0.05, 1))
@@ -147,19 +149,21 @@ class _ByBlocks:
         offers, self._relaxation.clock = self._offers, self._clock
         with suppress(SolverError):  # no time: the bound is good to have
             if offers.x is not None:
-                self._round(IN_HASTE, (0,))
+                self._round(IN_HASTE, (0,), SHARE_IN_HASTE)
             if self._best is None:
                 offers.settle()
                 self._relaxation.clock = Clock(SHARE_OF_TIME_NEAREST * self._clock.left_seconds)
                 with suppress(SolverError):
                     if offers.take_nearest(at_once=False):
-                        self._round(IN_HASTE, (0,))
+                        self._round(IN_HASTE, (0,), SHARE_IN_HASTE)
             if self._best is None:
                 self._relaxation.clock = self._clock
                 if offers.take_nearest(at_once=True):
                     self._round(AT_LAST)
 
-    def _round(self, tries: Tries, repairs_counts: Sequence[int] = (0, REPAIRS_COUNT)) -> None:
+    def _round(
+        self, tries: Tries, repairs_counts: Sequence[int] = (0, REPAIRS_COUNT), share: float = SHARE_BY_MARGIN
+    ) -> None:
         """Machines rounded among the columns in use, with the offers that were found."""
         matrix, relaxation, offers, options, clock = (
             self._matrix,
@@ -176,9 +180,7 @@ class _ByBlocks:
         rounding = Rounding(part, offers.x[columns], options.seed)
         best: Solution | None = None
         for repairs_count in repairs_counts:
-            best = best or best_rounding(
-                rounding, tries, offers.bound, options, clock, told, repairs_count, SHARE_BY_MARGIN
-            )
+            best = best or best_rounding(rounding, tries, offers.bound, options, clock, told, repairs_count, share)
             tries = [(margin, radius) for margin, radius in tries if not radius]  # a search is not repaired
         if best is not None and not proven(best[1], offers.bound, options):
             time = Clock(SHARE_OF_TIME_ROUNDING * clock.left_seconds)

@@ -4,7 +4,8 @@ What makes a relaxed solution hard to round is that MW are held by parts of mach
 and a half of them for one product and six and a half for another need eleven where there are ten. So the relaxation is
 solved once more with the offers fixed and a margin: every hold that is used asks for a part of a machine more than its
 MW need. With half a machine of margin nearly every count can be rounded where it stands; with less the plan earns more,
-down to where no rounding is left and it takes a search.
+down to where no rounding is left and it takes a search. The same for what machines draw behind a connection that is at
+its limit: there is no room for the rest of a machine.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.sparse import csc_array, csr_array, hstack, identity
 
 from scheduler.model.compile import Matrix
@@ -165,18 +167,20 @@ class Rounding:
         return np.unique(box.interval[lacking.indices]).astype(np.int64)
 
     def _with_margin(self, margin: float, clock: Clock) -> Floats | None:
-        """The relaxation in which every hold in use has a part of a machine to spare, wherever there is one."""
-        rows, count = self._covers, len(self._matrix.money)
-        used = np.zeros(len(rows), dtype=bool)
+        """The relaxation in which every hold in use, and every load behind a limit that is reached, has a part of a
+        machine to spare, wherever there is one."""
+        tight, count = self._tight, len(self._matrix.money)
+        rows, used = tight.rows, np.zeros(len(tight.rows), dtype=bool)
+        lower, upper = self._matrix.row_lower[rows], self._matrix.row_upper[rows]
         x: Floats | None = self._x
         for _ in range(PASSES_COUNT):
             assert x is not None
             before = used.copy()
-            used |= self._machines_needed(x) > WHOLE
+            used |= tight.used(x)
             if (used == before).all():
                 break
-            spare = np.where(used, margin * self._mw_per_machine[rows], 0.0)
-            self._relaxed.set_row_bounds(rows, self._matrix.row_lower[rows], -spare)
+            spare = np.where(used, margin * tight.mw_per_machine, 0.0)
+            self._relaxed.set_row_bounds(rows, lower - tight.sign * spare, upper - tight.sign * spare)
             self._relaxed.set_bounds(count + np.arange(len(rows)), np.zeros(len(rows)), spare)
             x = self._relaxed.solve(rel_gap=0.0, abs_gap=0.0, seconds=clock.left_seconds).x
             if x is None:
@@ -186,25 +190,55 @@ class Rounding:
         return x
 
     @cached_property
-    def _covers(self) -> Indices:
-        """Rows that cover MW by machines."""
-        return np.flatnonzero(self._mw_per_machine > 0)
+    def _tight(self) -> _Tight:
+        return _Tight(self._matrix, self._rows, self._mw_per_machine)
 
     @cached_property
     def _relaxed(self) -> Solver:
-        """The relaxation, warm from one margin to the next; after its columns what each of the covering rows lacks."""
-        matrix, rows, count = self._matrix, self._covers, len(self._covers)
-        lacking = csc_array((np.full(count, -1.0), (rows, np.arange(count))), shape=(matrix.matrix.shape[0], count))
+        """The relaxation, warm from one margin to the next; after its columns what each of the tight rows lacks."""
+        matrix, rows, count = self._matrix, self._tight.rows, len(self._tight.rows)
+        shape = (matrix.matrix.shape[0], count)
+        lacking = csc_array((-self._tight.sign, (rows, np.arange(count))), shape=shape)
         solver = Solver(with_columns(matrix, lacking, upper=0.0), relaxed=True)
         dear = DEAR * float(np.abs(matrix.money).max(initial=1.0))
         solver.set_costs(np.append(matrix.money, np.full(count, -dear)), matrix.constant, maximise=True)
         return solver
 
-    def _machines_needed(self, x: Floats) -> Floats:
-        """[covering rows] how many machines the MW of a solution need."""
+
+class _Tight:
+    """Rows that leave whole machines no room where the relaxation runs parts of them.
+
+    Holds: MW <= machines * MW per machine. Loads: machines * MW per machine on one side, and on the other only what has
+    reached its limit, such as a connection.
+    """
+
+    def __init__(self, matrix: Matrix, rows: csr_array, mw_per_machine: Floats) -> None:
+        self._matrix, self._all = matrix, rows
+        covers = np.flatnonzero(mw_per_machine > 0)
+        count = rows.shape[0]
+        number, columns, factors = np.repeat(np.arange(count), np.diff(rows.indptr)), rows.indices, rows.data
+        fine, free = (matrix.integer & ~matrix.coarse)[columns], ~matrix.integer[columns]
+        sign = np.sign(
+            np.bincount(number, fine * factors, count)
+        )  # moves that draw less on the way count the other way
+        sign[covers] = 0.0
+        beside = np.flatnonzero(free & (sign[number] * factors < 0))  # entries on the other side
+        self._row_beside, self._column_beside = number[beside], columns[beside]
+        loads = np.flatnonzero((sign != 0) & (np.bincount(self._row_beside, minlength=count) > 0))
+        largest_mw = np.zeros(count)
+        np.maximum.at(largest_mw, number[fine], np.abs(factors[fine]))
+        self._covers, self._loads = covers, loads
+        self.rows = np.concatenate([covers, loads])
+        self.sign = np.concatenate([np.ones(len(covers)), sign[loads]])
+        self.mw_per_machine = np.concatenate([mw_per_machine[covers], largest_mw[loads]])
+
+    def used(self, x: Floats) -> NDArray[np.bool_]:
+        """[rows] holds that are used and loads whose limits are reached."""
         held = np.where(self._matrix.integer, 0.0, x)
-        needed: Floats = (self._rows @ held)[self._covers] / self._mw_per_machine[self._covers]
-        return needed
+        holds = (self._all @ held)[self._covers] / self.mw_per_machine[: len(self._covers)] > WHOLE
+        has_room = self._matrix.upper[self._column_beside] - x[self._column_beside] > WHOLE
+        room_count = np.bincount(self._row_beside[has_room], minlength=self._all.shape[0])
+        return np.append(holds, room_count[self._loads] == 0)
 
 
 def with_columns(matrix: Matrix, columns: csc_array, upper: float) -> Matrix:
