@@ -37,6 +37,12 @@ SUB_SEARCHES = (
 )
 """Options of HiGHS that solve other problems within a problem, or it anew from the beginning."""
 
+NO_LIMIT: dict[str, float] = {"objective_target": -np.inf, "objective_bound": np.inf, "mip_max_nodes": 2**31 - 1}
+"""Options of HiGHS that end a search, without effect."""
+
+NEARLY_ABOVE = 2e-6
+"""What HiGHS finds so near to the bound on the objective moves that bound: it is the best then, not a proof of none."""
+
 THREADS = 2
 """One value for the life of a process: HiGHS fixes it at its first solve, and answers another with status "Not Set"."""
 
@@ -104,6 +110,7 @@ class Solver:
         self._demand(passed, "passing the model")
 
     def _begin(self, seed: int) -> None:
+        self._limited = set[str]()
         self._highs = _QuietHighs()  # type: ignore[no-untyped-call]
         self._set("threads", THREADS)
         self._set("random_seed", seed)
@@ -111,6 +118,12 @@ class Solver:
 
     def _set(self, option: str, value: bool | int | float | str) -> None:
         self._demand(self._highs.setOptionValue(option, value), f"setting {option}")
+
+    def _limit(self, option: str, value: float | None) -> None:
+        """Of this solve alone."""
+        if value is not None or option in self._limited:
+            self._set(option, NO_LIMIT[option] if value is None else value)
+            self._limited.add(option)
 
     def _demand(self, status: highspy.HighsStatus, what: str) -> None:
         if status == highspy.HighsStatus.kError:
@@ -287,12 +300,11 @@ class Solver:
         nothing but solutions of more than ``above``, INFEASIBLE where there are none, which is sooner known than the
         best: all that is surely less is cut off at once. ``most_nodes_count``: of the search; a limit, as time is.
         """
-        if enough is not None:
-            self._set("objective_target", enough)
-        if most_nodes_count is not None:
-            self._set("mip_max_nodes", most_nodes_count)
-        if above is not None:
-            self._set("objective_bound", -above)  # HiGHS turns the sense around, and counts the offset
+        self._limit("objective_target", enough)
+        self._limit("mip_max_nodes", most_nodes_count)
+        self._limit(
+            "objective_bound", None if above is None else -above
+        )  # HiGHS turns the sense, and counts the offset
         self._set("mip_rel_gap", rel_gap)
         self._set("mip_abs_gap", abs_gap)
         self._set("time_limit", max(0.01, seconds) + self._highs.getRunTime())
@@ -324,7 +336,7 @@ class Solver:
         known = highspy.HighsModelStatus
         if above is not None and bound is not None:
             bound = max(bound, above)
-        if above is not None and outcome == known.kOptimal and (objective is None or objective <= above):
+        if above is not None and outcome == known.kOptimal and (objective is None or objective < above - NEARLY_ABOVE):
             return Result(Outcome.INFEASIBLE, None, None, None)  # found on the way to what is more, and not the best
         if outcome == known.kOptimal:
             return Result(Outcome.OPTIMAL, x, objective, bound)

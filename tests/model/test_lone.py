@@ -7,9 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from scheduler.errors import SolverError
 from scheduler.model.build import build
 from scheduler.model.compile import Matrix, compile_matrix
 from scheduler.model.solve import Clock, Outcome, Solver
+from scheduler.model.strategy import fast
 from scheduler.model.strategy.blocks import owner_of_rows
 from scheduler.model.strategy.covers import Covers
 from scheduler.model.strategy.lone import Ways, lone
@@ -139,8 +141,33 @@ def test_a_search_that_is_too_narrow_proves_nothing(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr("scheduler.model.strategy.lone.FIRST_WIDTH", 1e-3)
     found = lone(matrix, OPTIONS, Clock(60))
     best = plain(matrix, OPTIONS, Clock(60))
-    assert len(widths) > 1 and found is not None and found.outcome is Outcome.OPTIMAL
+    assert len(widths) > 1 and widths[-1] > 100 * widths[0]
+    assert found is not None and found.outcome is Outcome.OPTIMAL
     assert found.bound is not None and best.objective is not None and found.bound >= best.objective - 1e-3
+
+
+def test_a_plan_is_kept_where_the_solver_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    search = Ways.search
+
+    def fails(self: Ways, *how: object, above: float | None = None) -> object:
+        if above is not None:
+            raise SolverError("no answer")
+        return search(self, *how)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Ways, "search", fails)
+    found = lone(matrix_of(lumpy(8, 2)), OPTIONS, Clock(60))
+    assert found is not None and found.outcome is Outcome.LIMIT and found.x is not None
+    assert found.objective is not None and found.bound is not None and found.objective < found.bound
+
+
+def test_what_is_left_open_goes_to_the_whole_search(monkeypatch: pytest.MonkeyPatch) -> None:
+    matrix = matrix_of(lumpy(6, 1))
+    poor = lone(matrix, OPTIONS, Clock(60))
+    assert poor is not None and poor.bound is not None
+    left = replace(poor, outcome=Outcome.LIMIT, bound=poor.bound + 1000.0)
+    monkeypatch.setattr(fast, "lone", lambda *_: left)
+    found = fast.fast(matrix, OPTIONS, Clock(60))
+    assert found.outcome is Outcome.OPTIMAL and found.bound is not None and found.bound <= poor.bound + 10.0
 
 
 def test_without_single_machines_or_time_others_answer() -> None:

@@ -71,3 +71,39 @@ def test_a_bound_is_never_less_than_what_was_cut_off(seed: int) -> None:
     assert found.outcome is Outcome.OPTIMAL and found.objective is not None and found.bound is not None
     assert best - 3.0 < found.objective <= best + 1e-6 and found.bound >= best - 1e-6
     assert asked(matrix, best + 1.0).outcome is Outcome.INFEASIBLE
+
+
+def test_what_one_solve_was_asked_for_is_not_asked_of_the_next() -> None:
+    matrix = knapsacks(1)
+    best = best_of_all(matrix)
+    solver = Solver(matrix)
+    solver.set_costs(matrix.money, matrix.constant, maximise=True)
+    for limits in ({"above": best + 5.0}, {"most_nodes_count": 0}, {"enough": best - 60.0}):
+        solver.solve(rel_gap=0.0, abs_gap=0.0, seconds=60, **limits)
+        after = solver.solve(rel_gap=0.0, abs_gap=0.0, seconds=60)
+        assert after.outcome is Outcome.OPTIMAL and after.objective == pytest.approx(best)
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.3])
+def test_the_bound_of_a_search_that_was_stopped_is_true(seconds: float) -> None:
+    matrix = matrix_of(lumpy(12, 1))
+    solver = Solver(matrix)
+    solver.set_costs(matrix.money, matrix.constant, maximise=True)
+    best = solver.solve(rel_gap=0.0, abs_gap=1.0, seconds=60).objective
+    assert best is not None
+    for above in (best - 50.0, best + 500.0):
+        solver = Solver(matrix)
+        solver.set_costs(matrix.money, matrix.constant, maximise=True)
+        found = solver.solve(rel_gap=0.0, abs_gap=0.0, seconds=seconds, above=above)
+        if found.outcome is Outcome.INFEASIBLE:
+            assert above > best - 1e-6
+        else:
+            assert found.bound is None or found.bound >= max(above, best) - 1e-6
+
+
+def test_what_lies_just_below_is_no_proof_that_there_is_nothing_above() -> None:
+    for seed in range(8):
+        matrix = knapsacks(seed)
+        best = best_of_all(matrix)
+        found = asked(matrix, best + 5e-7, gap=30.0)  # nearer than the solver can tell
+        assert found.outcome is Outcome.INFEASIBLE or (found.bound is not None and found.bound >= best)

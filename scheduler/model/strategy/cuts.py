@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.sparse import csc_array
 
+from scheduler.errors import SolverError
 from scheduler.model.program import Bare
 from scheduler.model.solve import Clock, Solver
 from scheduler.problem import Floats
@@ -68,5 +69,9 @@ class Cuts:
         )
         solver = Solver(program)
         solver.set_costs(np.append(1.0, np.zeros(count)), maximise=False)
-        lost = solver.solve(rel_gap=0.0, abs_gap=0.0, seconds=clock.left_seconds, most_nodes_count=MOST_NODES_COUNT)
-        return least if lost.bound is None else least - max(0.0, lost.bound)  # there is always a solution
+        seconds = clock.left_seconds
+        try:
+            lost = solver.solve(rel_gap=0.0, abs_gap=0.0, seconds=seconds, most_nodes_count=MOST_NODES_COUNT).bound
+        except SolverError:
+            return least
+        return least if lost is None else least - max(0.0, lost)  # there is always a solution

@@ -77,8 +77,10 @@ def fast(matrix: Matrix, options: SolveOptions, clock: Clock, on_incumbent: Incu
 def _large_machines(matrix: Matrix, options: SolveOptions, clock: Clock, on_incumbent: Incumbent | None) -> Result:
     """Nothing to round: by interval where moves say nothing, by the ways of single machines, else whole."""
     found = by_interval(matrix, options, clock, on_incumbent)
+    if found is None or found.x is None:
+        found = lone(matrix, options, clock, on_incumbent)
     if found is None or found.x is None or found.objective is None:
-        return lone(matrix, options, clock, on_incumbent) or plain(matrix, options, clock, on_incumbent)
+        return plain(matrix, options, clock, on_incumbent)
     if found.outcome is Outcome.OPTIMAL or clock.left_seconds <= 0:
         return found
     bound = np.inf if found.bound is None else found.bound

@@ -11,6 +11,7 @@ answer is no, and it comes sooner than the best plan would.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 
 import numpy as np
@@ -24,7 +25,7 @@ from scheduler.model.strategy.blocks import Bound, owner_of_rows
 from scheduler.model.strategy.counts import with_counts
 from scheduler.model.strategy.covers import Covers
 from scheduler.model.strategy.rows import Row, matrix_of, with_rows
-from scheduler.model.strategy.search import Solution, among, better, proven, with_whole_counts
+from scheduler.model.strategy.search import Solution, among, proven, with_whole_counts
 from scheduler.model.structure import Vars
 from scheduler.problem import Floats
 from scheduler.settings import SolveOptions
@@ -44,6 +45,8 @@ SHARE_OF_TIME = 0.35
 """Of the time that is left, what a search may take as long as there is no plan."""
 WIDER_WITHOUT_PLAN = 30.0
 """How much wider a search is than the one before as long as nothing fits."""
+LEAST_WIDTH = 1e-3
+"""Of the most that a way loses, how wide it is then at least."""
 
 
 def lone(matrix: Matrix, options: SolveOptions, clock: Clock, on_incumbent: Incumbent | None = None) -> Result | None:
@@ -54,18 +57,24 @@ def lone(matrix: Matrix, options: SolveOptions, clock: Clock, on_incumbent: Incu
         ways = Ways(matrix, options, clock)
     except SolverError:
         return None
-    bound, width = ways.bound, FIRST_WIDTH * ways.allowed
-    while True:
-        best = _first(ways, width, options, Clock(SHARE_OF_TIME * clock.left_seconds), on_incumbent)
-        if best is not None or width >= ways.most_loss or clock.left_seconds <= 0:
-            break
-        width *= WIDER_WITHOUT_PLAN
+    bound, width, best = ways.bound, FIRST_WIDTH * ways.allowed, None
+    with suppress(SolverError):  # what was found by then counts
+        while True:
+            time = Clock(SHARE_OF_TIME * clock.left_seconds)
+            best = ways.search(width, FIRST_GAP * ways.allowed, time, on_incumbent)[0]
+            if best is not None or width >= ways.most_loss or clock.left_seconds <= 0:
+                break
+            width = max(WIDER_WITHOUT_PLAN * width, LEAST_WIDTH * ways.most_loss)
+        while best is not None and not proven(best[1], bound, options) and clock.left_seconds > 0:
+            spare = SPARE * max(options.abs_gap, options.rel_gap * abs(best[1]))
+            above = best[1] + spare  # where ways lose more, there is no more
+            more, inside = ways.search(ways.bound - above, spare, clock, on_incumbent, above=above)
+            bound = min(bound, max(above, inside))
+            if more is None or more[1] <= best[1]:
+                break
+            best = more
     if best is None:
         return None
-    if not proven(best[1], bound, options):
-        more, bound = _more(ways, best, options, clock, on_incumbent)
-        best = better(best, more)
-    assert best is not None
     return Result(Outcome.OPTIMAL if proven(best[1], bound, options) else Outcome.LIMIT, *best, bound)
 
 
@@ -93,9 +102,8 @@ class Ways:
             before, money = money, _solved(relaxed, clock)
             if before - money < SHARE_OF_CUT * self.allowed:
                 break
-        self.matrix = matrix
-        self._matrix = with_rows(matrix, added)
-        self.columns_count = len(matrix.money)
+        self._formulated, self._matrix = matrix, with_rows(matrix, added)
+        self._seed = options.seed
         self._losses, self.bound = _losses(with_rows(counted, added), relaxed.duals())
         self.most_loss = max(float(loss[np.isfinite(loss)].max(initial=0.0)) for _, loss in self._losses)
 
@@ -108,6 +116,30 @@ class Ways:
         columns = np.flatnonzero((upper > 0) | (self._matrix.lower < 0))
         part = replace(self._matrix, upper=upper).part(columns)
         return part.part(np.arange(len(columns)), _rows_that_say_something(part)), columns
+
+    def search(
+        self, width: float, gap: float, clock: Clock, on_incumbent: Incumbent | None, above: float | None = None
+    ) -> tuple[Solution | None, float]:
+        """Among the ways that lose no more than ``width``, to within ``gap`` of the best, by branch and cut.
+
+        Its solution, if one was found, and a bound on all of them. With ``above`` only what earns more is looked for;
+        the bound is that then if there is nothing.
+        """
+        part, columns = self.among(width)
+        count = len(self._matrix.money)
+        solver = Solver(part, seed=self._seed)
+        solver.set_costs(part.money, part.constant, maximise=True)
+        if above is not None:
+            solver.search_the_tree_only()
+        told = None
+        if on_incumbent is not None:
+            told = lambda x, money, bound: on_incumbent(among(columns, x, count), money, self.bound)  # noqa: E731
+        seconds = clock.left_seconds
+        found = solver.solve(rel_gap=0.0, abs_gap=gap, seconds=seconds, on_incumbent=told, above=above)
+        whole = None if found.x is None else with_whole_counts(self._formulated, among(columns, found.x, count))
+        if found.outcome is Outcome.INFEASIBLE and above is not None:
+            return None, above
+        return whole, np.inf if found.bound is None else found.bound
 
 
 def _solved(relaxed: Solver, clock: Clock) -> float:
@@ -150,49 +182,3 @@ def _losses(matrix: Matrix, duals: Floats) -> tuple[list[tuple[Vars, Floats]], f
 def _by_variable(matrix: Matrix, values: Floats) -> Floats:
     """[variables + 1] values of columns; 0 where there is none."""
     return np.append(values, 0.0)[matrix.column_of]
-
-
-def _first(
-    ways: Ways, width: float, options: SolveOptions, clock: Clock, on_incumbent: Incumbent | None
-) -> Solution | None:
-    """A plan of ways that lose no more than ``width``."""
-    found = _search(ways, width, None, FIRST_GAP, options, clock, on_incumbent)
-    return None if found.x is None else with_whole_counts(ways.matrix, found.x)
-
-
-def _more(
-    ways: Ways, best: Solution, options: SolveOptions, clock: Clock, on_incumbent: Incumbent | None
-) -> tuple[Solution | None, float]:
-    """A plan that earns so much more that the best one is not proven, if there is one; and a bound on all.
-
-    Only ways that lose so little can be part of it. All others earn no more than it may earn.
-    """
-    above = best[1] + SPARE * ways.allowed
-    found = _search(ways, ways.bound - above, above, SPARE, options, clock, on_incumbent)
-    more = None if found.x is None else with_whole_counts(ways.matrix, found.x)
-    if found.outcome is Outcome.INFEASIBLE:
-        return more, above
-    return more, ways.bound if found.bound is None else min(ways.bound, max(above, found.bound))
-
-
-def _search(
-    ways: Ways,
-    width: float,
-    above: float | None,
-    gap: float,
-    options: SolveOptions,
-    clock: Clock,
-    on_incumbent: Incumbent | None,
-) -> Result:
-    """Branch and cut among the ways that lose no more than ``width``, for a plan or else for all ``above``."""
-    part, columns = ways.among(width)
-    solver = Solver(part, seed=options.seed)
-    solver.set_costs(part.money, part.constant, maximise=True)
-    if above is not None:
-        solver.search_the_tree_only()
-    told = None
-    if on_incumbent is not None:
-        told = lambda x, money, bound: on_incumbent(among(columns, x, ways.columns_count), money, ways.bound)  # noqa: E731
-    seconds = clock.left_seconds
-    found = solver.solve(rel_gap=0.0, abs_gap=gap * ways.allowed, seconds=seconds, on_incumbent=told, above=above)
-    return found if found.x is None else replace(found, x=among(columns, found.x, ways.columns_count))

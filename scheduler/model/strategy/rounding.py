@@ -191,7 +191,7 @@ class Rounding:
 
     @cached_property
     def _tight(self) -> _Tight:
-        return _Tight(self._matrix, self._rows, self._mw_per_machine)
+        return _Tight(self._matrix, self._rows, self._mw_per_machine, self._x)
 
     @cached_property
     def _relaxed(self) -> Solver:
@@ -212,15 +212,15 @@ class _Tight:
     reached its limit, such as a connection.
     """
 
-    def __init__(self, matrix: Matrix, rows: csr_array, mw_per_machine: Floats) -> None:
+    def __init__(self, matrix: Matrix, rows: csr_array, mw_per_machine: Floats, x: Floats) -> None:
         self._matrix, self._all = matrix, rows
         covers = np.flatnonzero(mw_per_machine > 0)
         count = rows.shape[0]
         number, columns, factors = np.repeat(np.arange(count), np.diff(rows.indptr)), rows.indices, rows.data
         fine, free = (matrix.integer & ~matrix.coarse)[columns], ~matrix.integer[columns]
-        sign = np.sign(
-            np.bincount(number, fine * factors, count)
-        )  # moves that draw less on the way count the other way
+        drawn = np.bincount(number, np.where(fine, factors * x[columns], 0.0), count)
+        sign = np.where((drawn > WHOLE) & np.isfinite(matrix.row_upper), 1.0, 0.0)
+        sign[(drawn < -WHOLE) & np.isfinite(matrix.row_lower)] = -1.0
         sign[covers] = 0.0
         beside = np.flatnonzero(free & (sign[number] * factors < 0))  # entries on the other side
         self._row_beside, self._column_beside = number[beside], columns[beside]
