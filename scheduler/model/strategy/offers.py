@@ -151,7 +151,7 @@ class Offers:
         among = self._relaxation.among_used()
         seen = {tuple(values)}
         for _ in range(STEPS_COUNT):
-            step = self._next_step(values, among.margins[self.columns], seen, WORTH_ASKING * abs(among.money))
+            step = self._next_step(values, among.margins, seen, WORTH_ASKING * abs(among.money))
             if step is None:
                 break
             seen.add(tuple(step))

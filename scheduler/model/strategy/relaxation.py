@@ -62,7 +62,7 @@ MANY_NEW_FRAC = 0.02
 class Among:
     """A relaxation restricted to some columns: its money, minus infinity where they do not make a solution.
 
-    ``x`` [columns of the whole], and ``margins`` [the same]: what one unit more of each would bring. ``lacking``: rows
+    ``x`` [columns of the whole]; ``margins`` [coarse columns]: what one more of each would bring; ``lacking``: rows
     of markets that are off balance then.
     """
 
@@ -168,9 +168,9 @@ class Relaxation:
         self._master.go_on(np.flatnonzero(self.used), np.zeros(len(self._boxed)), self._endless_box())
         solved = self._master.solve(self.clock)
         if solved is None:
-            return Among(-np.inf, self.x, np.zeros(len(self.x)), np.zeros(0, dtype=np.int64))
+            return Among(-np.inf, self.x, np.zeros(len(self.columns)), np.zeros(0, dtype=np.int64))
         prices, money, off_balance_mw = solved
-        margins = self.matrix.money - self.matrix.matrix.T @ prices
+        margins = self.matrix.money[self.columns] - self.matrix.matrix[:, self.columns].T @ prices
         if off_balance_mw.sum() <= OFF_BALANCE_MW:
             return Among(money, self._master.x(), margins, np.zeros(0, dtype=np.int64))
         lacking = self._boxed[off_balance_mw > OFF_BALANCE_MW / len(self._boxed)]
