@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import statistics
 import sys
@@ -77,6 +78,13 @@ def timed(run: Callable[[Given], Value], prepare: Callable[[int], Given], patien
         seconds.append(time.perf_counter() - started)
         cpu_seconds.append(time.process_time() - cpu_started)
     return Timed(statistics.median(seconds), statistics.median(cpu_seconds), value)
+
+
+def geometric_mean(values: list[float]) -> float:
+    """Zero where any is."""
+    if min(values) <= 0:
+        return 0.0
+    return math.exp(sum(math.log(value) for value in values) / len(values))
 
 
 def versions(packages: tuple[str, ...] = PACKAGES) -> Iterator[Figure]:

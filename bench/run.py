@@ -15,7 +15,6 @@ wrong with it.
 from __future__ import annotations
 
 import argparse
-import math
 import subprocess
 import sys
 from collections import defaultdict
@@ -23,7 +22,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
-from bench.figures import BenchError, Figure, Goal, Patience, say, timed, versions
+from bench.figures import BenchError, Figure, Goal, Patience, geometric_mean, say, timed, versions
 from bench.measure import Measured, is_stopped, measure, peak_mib
 from scheduler.plan import Schedule
 from scheduler.problem import Problem
@@ -169,7 +168,7 @@ def ratio_figures(size: str, found: list[Measured]) -> Iterator[Figure]:
     for name, values in _by_name(ratios_of(one) for one in found).items():
         goal = GOALS.get((size, name))
         worst = min(values) if name == "plain/known" else max(values)
-        mean = _geometric_mean(values)
+        mean = geometric_mean(values)
         several = f"; geometric mean of {len(values)} seeds, the worst {worst:.3g}" if len(found) > 1 else ""
         verdict = "" if goal is None else f"; {goal.verdict(worst if name == 'known/reduced relaxation' else mean)}"
         marks = "".join(sorted({_mark(name, one) for one in found}))
@@ -180,12 +179,12 @@ def overall_figures(measured: Mapping[str, list[Measured]]) -> Iterator[Figure]:
     """Ratios over several sizes, where all of them were measured."""
     over = [ratios_of(one) for size in PLAIN for one in measured.get(size, ())]
     if all(measured.get(size) for size in PLAIN) and all("plain/known" in ratios for ratios in over):
-        mean = _geometric_mean([ratios["plain/known"] for ratios in over])
+        mean = geometric_mean([ratios["plain/known"] for ratios in over])
         detail = f"geometric mean over {', '.join(PLAIN)}; {PLAIN_GOAL.verdict(mean)}"
         yield Figure("plain/known", f"{mean:.3g}", "ratio", detail)
     over = [ratios_of(one) for size in REDUCED for one in measured.get(size, ())]
     if all(measured.get(size) for size in REDUCED):
-        mean = _geometric_mean([ratios["known/reduced relaxation"] for ratios in over])
+        mean = geometric_mean([ratios["known/reduced relaxation"] for ratios in over])
         detail = f"geometric mean over {', '.join(REDUCED)}; {REDUCED_GOAL.verdict(mean)}"
         yield Figure("known/reduced relaxation", f"{mean:.3g}", "ratio", detail)
     pairs = list(zip(measured.get("L", ()), measured.get("XL", ()), strict=False))
@@ -193,7 +192,7 @@ def overall_figures(measured: Mapping[str, list[Measured]]) -> Iterator[Figure]:
         growth = [
             xl.known.seconds / large.known.seconds / (xl.columns_count / large.columns_count) for large, xl in pairs
         ]
-        mean = _geometric_mean(growth)
+        mean = geometric_mean(growth)
         yield Figure("growth", f"{mean:.3g}", "ratio", f"time XL / L over columns XL / L; {GROWTH_GOAL.verdict(mean)}")
 
 
@@ -222,13 +221,6 @@ def _by_name(all_ratios: Iterator[dict[str, float]]) -> dict[str, list[float]]:
         for name, value in ratios.items():
             found[name].append(value)
     return found
-
-
-def _geometric_mean(values: list[float]) -> float:
-    """Zero where any is."""
-    if min(values) <= 0:
-        return 0.0
-    return math.exp(sum(math.log(value) for value in values) / len(values))
 
 
 def _mark(name: str, found: Measured) -> str:

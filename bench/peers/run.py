@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -27,7 +26,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from bench.figures import BenchError, Figure, Goal, Patience, Timed, say, timed, versions
+from bench.figures import BenchError, Figure, Goal, Patience, Timed, geometric_mean, say, timed, versions
 from bench.measure import is_stopped
 from bench.peers.problems import Case, lumpy_case, switching_case
 from scheduler.model.compile import compile_matrix
@@ -138,7 +137,7 @@ def ratio_of(ours: Timed[Schedule], theirs: Timed[Answer], patience: Patience) -
 
 def several(count: int, peer: Peer, ratios: list[float]) -> Figure:
     """Of several seeds."""
-    mean = statistics.geometric_mean(ratios)
+    mean = geometric_mean(ratios)
     verdict = "" if peer.goal is None else f"; {peer.goal.verdict(mean)}"
     against = f"geometric mean of {len(ratios)} seeds, the worst {min(ratios):.3g}{verdict}"
     return Figure(f"{count} units {peer.name}/ours", f"{mean:.3g}", "ratio", against)

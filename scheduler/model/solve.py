@@ -302,9 +302,8 @@ class Solver:
         """
         self._limit("objective_target", enough)
         self._limit("mip_max_nodes", most_nodes_count)
-        self._limit(
-            "objective_bound", None if above is None else -above
-        )  # HiGHS turns the sense, and counts the offset
+        turned = None if above is None else -above  # HiGHS turns the sense, and counts the offset
+        self._limit("objective_bound", turned)
         self._set("mip_rel_gap", rel_gap)
         self._set("mip_abs_gap", abs_gap)
         self._set("time_limit", max(0.01, seconds) + self._highs.getRunTime())

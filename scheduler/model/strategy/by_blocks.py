@@ -25,7 +25,7 @@ from scheduler.model.strategy.rounding import (
     made_better,
 )
 from scheduler.model.strategy.sample import relaxation_of
-from scheduler.model.strategy.search import Solution, among, best_of, better, proven
+from scheduler.model.strategy.search import Solution, among, best_of, better, proven, told_of_all
 from scheduler.model.strategy.tightening import ROUNDS_COUNT, Tightening, tightening_of
 from scheduler.settings import SolveOptions
 
@@ -116,10 +116,9 @@ class _ByBlocks:
 
     def result(self) -> Result:
         """Offers and machines around them; in haste where that found no plan in its share of the time."""
-        is_solved = self._relaxation.money > -np.inf
         self._relaxation.clock = Clock(SHARE_OF_TIME_FOR_OFFERS * self._clock.left_seconds)
         with suppress(SolverError):  # out of time: what is known by then counts
-            self._search(is_solved)
+            self._search()
         if self._best is None:
             self._in_haste()
         return best_of(self._best, self._offers.bound, self._options)
@@ -128,9 +127,9 @@ class _ByBlocks:
     def _is_open(self) -> bool:
         return self._best is None or not proven(self._best[1], self._offers.bound, self._options)
 
-    def _search(self, is_solved: bool) -> None:
+    def _search(self) -> None:
         """Better offers, machines around those that are good enough to try, until it is proven."""
-        offers, rounded_money = self._offers, -np.inf
+        offers, rounded_money, is_solved = self._offers, -np.inf, self._relaxation.money > -np.inf
         allowed = max(self._options.abs_gap, self._options.rel_gap * abs(self._relaxation.bound))
         gap = SHARE_FOR_OFFERS * allowed
         while is_solved and gap > 0 and self._is_open and offers.improve(gap):
@@ -165,17 +164,11 @@ class _ByBlocks:
         self, tries: Tries, repairs_counts: Sequence[int] = (0, REPAIRS_COUNT), share: float = SHARE_BY_MARGIN
     ) -> None:
         """Machines rounded among the columns in use, with the offers that were found."""
-        matrix, relaxation, offers, options, clock = (
-            self._matrix,
-            self._relaxation,
-            self._offers,
-            self._options,
-            self._clock,
-        )
+        matrix, relaxation, offers = self._matrix, self._relaxation, self._offers
+        options, clock = self._options, self._clock
         assert offers.x is not None
-        columns, count, told = np.flatnonzero(relaxation.used), len(matrix.money), None
-        if (on_incumbent := self._on_incumbent) is not None:
-            told = lambda x, money, bound: on_incumbent(among(columns, x, count), money, bound)  # noqa: E731
+        columns, count = np.flatnonzero(relaxation.used), len(matrix.money)
+        told = told_of_all(self._on_incumbent, columns, count)
         part = matrix.part(columns, np.flatnonzero(rows_naming(matrix, relaxation.used)))
         rounding = Rounding(part, offers.x[columns], options.seed)
         best: Solution | None = None

@@ -25,7 +25,7 @@ from scheduler.model.strategy.blocks import Bound, owner_of_rows
 from scheduler.model.strategy.counts import with_counts
 from scheduler.model.strategy.covers import Covers
 from scheduler.model.strategy.rows import Row, matrix_of, with_rows
-from scheduler.model.strategy.search import Solution, among, proven, with_whole_counts
+from scheduler.model.strategy.search import Solution, among, proven, told_of_all, with_whole_counts
 from scheduler.model.structure import Vars
 from scheduler.problem import Floats
 from scheduler.settings import SolveOptions
@@ -131,10 +131,7 @@ class Ways:
         solver.set_costs(part.money, part.constant, maximise=True)
         if above is not None:
             solver.search_the_tree_only()
-        told = None
-        if on_incumbent is not None:
-            told = lambda x, money, bound: on_incumbent(among(columns, x, count), money, self.bound)  # noqa: E731
-        seconds = clock.left_seconds
+        told, seconds = told_of_all(on_incumbent, columns, count, self.bound), clock.left_seconds
         found = solver.solve(rel_gap=0.0, abs_gap=gap, seconds=seconds, on_incumbent=told, above=above)
         whole = None if found.x is None else with_whole_counts(self._formulated, among(columns, found.x, count))
         if found.outcome is Outcome.INFEASIBLE and above is not None:

@@ -149,6 +149,18 @@ def better(one: Solution | None, other: Solution | None) -> Solution | None:
     return one if one[1] >= other[1] else other
 
 
+def told_of_all(
+    on_incumbent: Incumbent | None, columns: NDArray[np.int64], count: int, bound: float | None = None
+) -> Incumbent | None:
+    """Who waits is told solutions of some columns as those of all [count].
+
+    With a ``bound`` on all where that of a search among some says nothing of the others.
+    """
+    if on_incumbent is None:
+        return None
+    return lambda x, money, own: on_incumbent(among(columns, x, count), money, own if bound is None else bound)
+
+
 def among(columns: NDArray[np.int64], x: Floats, count: int) -> Floats:
     """[count] all columns, of which only some are used."""
     every = np.zeros(count)
