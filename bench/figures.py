@@ -56,6 +56,7 @@ class Patience:
     runs_count: int = 5
     plain_limit_seconds: float = 600.0
     limit_seconds: float = 600.0  # for strategy fast
+    relaxation_limit_seconds: float = 600.0  # one that takes longer counts as long
 
 
 @dataclass(frozen=True)

@@ -29,9 +29,6 @@ from scheduler.planner import make_schedule
 from scheduler.problem import Problem
 from scheduler.settings import SolveOptions, Strategy
 
-RELAXATION_SECONDS = 600.0
-"""A relaxation that takes longer counts as long."""
-
 
 class _PlanSeenError(Exception):
     """The first plan was told: what comes later does not matter."""
@@ -123,8 +120,10 @@ def measure(problem: Problem, patience: Patience, *, relaxed: bool, reduced: boo
 
     planned = timed(known, day, patience)
     first = timed(partial(_first_plan, options=options), day, patience)
-    relaxation = timed(_relaxed, lambda number: _built(day(number)), patience) if relaxed else None
-    in_use = timed(_relaxed, lambda number: _used(_built(day(number))), patience) if reduced else None
+    limit_seconds = patience.relaxation_limit_seconds
+    solved = partial(_relaxed, limit_seconds=limit_seconds)
+    relaxation = timed(solved, lambda number: _built(day(number)), patience) if relaxed else None
+    in_use = timed(solved, lambda number: _used(_built(day(number)), limit_seconds), patience) if reduced else None
     whole = None
     if plain:
         limited = SolveOptions(strategy=Strategy.PLAIN, time_limit_seconds=patience.plain_limit_seconds)
@@ -160,21 +159,21 @@ def _built(problem: Problem) -> Matrix:
     return compile_matrix(build(problem).ledger)
 
 
-def _relaxed(matrix: Matrix) -> bool:
+def _relaxed(matrix: Matrix, limit_seconds: float) -> bool:
     """Solves the relaxation as HiGHS does it by default; whether the time was enough."""
     solver = Solver(matrix.without_shortfall(), relaxed=True)
     solver.set_costs(matrix.money, matrix.constant, maximise=True)
-    outcome = solver.solve(rel_gap=0.0, abs_gap=0.0, seconds=RELAXATION_SECONDS).outcome
+    outcome = solver.solve(rel_gap=0.0, abs_gap=0.0, seconds=limit_seconds).outcome
     if outcome is Outcome.INFEASIBLE:
         raise BenchError("the relaxation is infeasible")
     return outcome is Outcome.OPTIMAL
 
 
-def _used(matrix: Matrix) -> Matrix:
+def _used(matrix: Matrix, limit_seconds: float) -> Matrix:
     """The model that fast goes on with: of a large fleet the columns that its relaxation used, else all."""
     if matrix.matrix.shape[1] <= BLOCKS_COLUMNS_COUNT:
         return matrix
-    relaxation = relaxation_of(matrix.without_shortfall(), Clock(RELAXATION_SECONDS))
+    relaxation = relaxation_of(matrix.without_shortfall(), Clock(limit_seconds))
     relaxation.solve(GAP_OF_RELAXATION)
     return matrix.part(np.flatnonzero(relaxation.used))
 

@@ -66,12 +66,20 @@ def main(argv: list[str] | None = None) -> int:
     add("--plain-limit", type=float, metavar="S", help="seconds for plain (default: 600; quick: 60)")
     add("--limit", type=float, default=600.0, metavar="S", help="seconds for fast (default: 600)")
     add(
+        "--relaxation-limit",
+        type=float,
+        default=600.0,
+        metavar="S",
+        help="seconds for the LP of plain: with fewer, ratios to it are upper bounds (default: 600)",
+    )
+    add(
         "--without-plain", action="store_true", help="leave plain out: it takes up to 10 minutes for each size and seed"
     )
     add("--quick", action="store_true", help="one run each")
     add("--peak", choices=SIZES, help="only the memory that planning takes, in MiB")
     args = parser.parse_args(argv)
-    patience = Patience(1 if args.quick else 5, args.plain_limit or (60.0 if args.quick else 600.0), args.limit)
+    plain_limit_seconds = args.plain_limit or (60.0 if args.quick else 600.0)
+    patience = Patience(1 if args.quick else 5, plain_limit_seconds, args.limit, args.relaxation_limit)
     if args.peak:
         print(f"{peak_mib(problem_of(args.peak, 1), patience):.0f}")
         return 0
