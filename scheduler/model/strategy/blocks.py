@@ -107,6 +107,13 @@ class Blocks:
         self._others = [block for block in self._blocks if block not in self._first]
         self._like = [first_of[len(block.columns), len(block.rows)] for block in self._others]
 
+    def let_solvers_go(self) -> None:
+        """From now on bases only."""
+        self._keeps_solvers = False
+        for block in self._blocks:
+            if block.solver is not None:
+                block.basis, block.solver = block.solver.basis(), None
+
     def limit(self, columns: Indices, lower: Floats, upper: Floats) -> None:
         """Bounds of some columns, from now on."""
         self._matrix = self._matrix.limited(columns, lower, upper)

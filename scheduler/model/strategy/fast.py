@@ -29,6 +29,7 @@ from scheduler.model.strategy.by_interval import by_interval
 from scheduler.model.strategy.counts import with_counts
 from scheduler.model.strategy.lone import lone
 from scheduler.model.strategy.plain import plain
+from scheduler.model.strategy.portions import by_portions
 from scheduler.model.strategy.rounding import ROUNDINGS, Rounding, best_rounding
 from scheduler.model.strategy.rows import Row, with_rows
 from scheduler.model.strategy.search import Solution, among, best_of, better, proven
@@ -45,7 +46,7 @@ MOST_RELAXATIONS_COUNT = 300
 """What takes a tree of our own longer is left to that of HiGHS."""
 LARGE_COLUMNS_COUNT = 3000
 """Beyond this many, deciding the offers may take long: then a plan without offers comes first."""
-SHARE_OF_TIME_WITHOUT_OFFERS = 0.2
+SHARE_OF_TIME_WITHOUT_OFFERS = 0.3
 SECONDS_WITHOUT_OFFERS = 20.0
 """The plan without offers may take so long, or half of the time, even where the share is less."""
 REL_GAP_WITHOUT_OFFERS = 0.05
@@ -53,6 +54,10 @@ MOST_COLUMNS_COUNT_AT_ONCE = 1_000_000
 """Beyond this many, all columns at once are not asked where there is a bound, let alone a plan (`by_blocks.py`)."""
 BLOCKS_COLUMNS_COUNT = 40_000
 """Beyond this many the relaxation is solved by blocks."""
+PORTIONS_COLUMNS_COUNT = 3_000_000
+"""Beyond this many it is not solved in ten minutes, but those of portions of the sites are."""
+SECONDS_PER_MILLION_COLUMNS = 45.0
+"""With less time than that for all sites at once, portions of them have the better plan."""
 
 
 def fast(matrix: Matrix, options: SolveOptions, clock: Clock, on_incumbent: Incumbent | None = None) -> Result:
@@ -67,7 +72,9 @@ def fast(matrix: Matrix, options: SolveOptions, clock: Clock, on_incumbent: Incu
         safe = _without_offers(matrix, options, Clock(seconds))
         if safe is not None:
             on_incumbent(*safe, None)
-    result = _with_offers(matrix, formulated, options, clock, on_incumbent)
+    result = _by_portions(matrix, options, clock, safe) or _with_offers(
+        matrix, formulated, options, clock, on_incumbent
+    )
     if safe is None or result.outcome is Outcome.INFEASIBLE:
         return result
     found = None if result.x is None or result.objective is None else (result.x, result.objective)
@@ -188,6 +195,16 @@ def _whole(relaxed: Solver, matrix: Matrix, clock: Clock, gap: float) -> Result:
     relaxed.set_bounds(free, values, values)
     whole = relaxed.solve(rel_gap=0.0, abs_gap=0.0, seconds=clock.left_seconds)
     return replace(found, x=whole.x, objective=whole.objective)
+
+
+def _by_portions(matrix: Matrix, options: SolveOptions, clock: Clock, safe: Solution | None) -> Result | None:
+    """Where all sites at once would end far from the bound, or with nothing; None where they are to be asked."""
+    count = len(matrix.money)
+    is_late = clock.left_seconds < SECONDS_PER_MILLION_COLUMNS * count / 1e6
+    if count > PORTIONS_COLUMNS_COUNT or (is_late and count > BLOCKS_COLUMNS_COUNT):
+        with suppress(SolverError):  # there are no portions, or one of them has no plan
+            return by_portions(matrix, options, clock, None if safe is None else safe[0])
+    return None
 
 
 def _is_last(known: Result, matrix: Matrix, clock: Clock) -> bool:

@@ -53,6 +53,8 @@ SETTLING_TURNS_COUNT = 4
 TURNS_TO_KEEP_COUNT = 6
 """What comes after a relaxation that was not done in time, settling and rounding, takes about so many of its turns."""
 TURNS_COUNT = 60
+TURNS_AT_PRICES_COUNT = 4
+GAP_AT_PRICES = 2e-5
 MOST_COLUMNS_COUNT_TO_GO_ON = 50_000
 MANY_NEW_FRAC = 0.02
 """Of more columns in use than that, the master begins anew where this share of them is new."""
@@ -252,6 +254,27 @@ class Relaxation:
             self.used = answered | (np.abs(self._master.x()) > NOTHING) | self._always
             self._is_pruned = True
         self._master.begin_anew()
+
+    def let_solvers_go(self) -> None:
+        """What is asked next takes longer, and less memory until then."""
+        self._blocks.let_solvers_go()
+
+    def bound_at(self, prices: Floats) -> float:
+        """A bound where ``prices`` [rows] of markets are given, however far off balance they are then."""
+        given, lower, upper = prices[self._boxed], self.matrix.lower[self.columns], self.matrix.upper[self.columns]
+        bound = np.inf
+        for _ in range(TURNS_AT_PRICES_COUNT):
+            self._master.go_on(np.flatnonzero(self.used), given, np.zeros(len(given)))
+            found = self._master.solve(self.clock)
+            if found is None:
+                break
+            own, money, _ = found
+            own[self._boxed] = given
+            self._asked(own)
+            bound = min(bound, float(self.cuts.each(lower, upper)[-1]))
+            if bound - money <= GAP_AT_PRICES * abs(money):
+                break
+        return bound
 
     def settle(self) -> None:
         """The best of the columns in use, balanced and without the box, however far from the bound.

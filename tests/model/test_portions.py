@@ -1,0 +1,158 @@
+"""Portions of the sites: a plan of all, and a bound that is that of all."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from scheduler.errors import SolverError
+from scheduler.model.compile import Matrix
+from scheduler.model.solve import Clock, Outcome, Result
+from scheduler.model.strategy import fast as fast_module
+from scheduler.model.strategy import portions
+from scheduler.model.strategy.fast import fast
+from scheduler.model.strategy.portions import by_portions
+from scheduler.plan import StopReason
+from scheduler.planner import make_schedule
+from scheduler.problem import Floats
+from scheduler.settings import SolveOptions
+from scheduler.wire.request import schedule_request_from_pb
+from tests.model.test_relaxation import in_one_piece
+from tests.model.test_sample import fleet_of
+from tools.fixtures.scale import SIZES, scale_request
+
+OPTIONS = SolveOptions(time_limit_seconds=60)
+
+
+@pytest.fixture(autouse=True)
+def of_two(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(portions, "SITES_PER_PORTION", 2)
+    monkeypatch.setattr(portions, "SITES_OF_FIRST_COUNT", 2)
+    monkeypatch.setattr(fast_module, "BLOCKS_COLUMNS_COUNT", 0)
+
+
+def holds(matrix: Matrix, x: Floats) -> bool:
+    """Whether a solution is one of the whole, integers and all."""
+    rows, precision = matrix.matrix @ x, 1e-5
+    return bool(
+        (rows >= matrix.row_lower - precision).all()
+        and (rows <= matrix.row_upper + precision).all()
+        and (x >= matrix.lower - precision).all()
+        and (x <= matrix.upper + precision).all()
+        and (np.abs(x - np.rint(x))[matrix.integer] < 1e-6).all()
+    )
+
+
+@pytest.mark.parametrize("some_deliver", [False, True])
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_a_plan_of_all_under_a_bound_of_all(seed: int, some_deliver: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    matrix = fleet_of(monkeypatch, seed, some_deliver=some_deliver)
+    relaxed = in_one_piece(matrix)
+    found = by_portions(matrix, OPTIONS, Clock(60))
+    assert found.x is not None and found.objective is not None and found.bound is not None
+    assert holds(matrix, found.x) and found.x[matrix.offers].any()
+    assert found.objective == pytest.approx(float(matrix.money @ found.x) + matrix.constant)
+    assert found.bound >= relaxed - 1e-6 * abs(relaxed)  # a Lagrangian bound is never below the relaxation
+    assert found.bound == pytest.approx(relaxed, rel=0.2)
+    assert 0.9 * relaxed < found.objective <= relaxed + 1e-6
+
+
+@pytest.mark.parametrize("is_held", [False, True])
+def test_a_market_of_some_sites_is_shared_by_these_alone(is_held: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    matrix = fleet_of(monkeypatch, 1, some_deliver=True)
+    held = np.random.default_rng(0).random(len(matrix.money)) * is_held
+    parts = portions._Shared(matrix, held)
+    counts = set(parts.sites_of.sum(axis=1).tolist())
+    assert {2, 6} <= counts
+    total = np.zeros(len(matrix.money))
+    sides = np.zeros(matrix.matrix.shape[0])
+    upper = np.where(np.isfinite(matrix.row_upper), matrix.row_upper, 0.0)
+    for chosen in np.array_split(np.arange(6), 3):
+        columns, rows, part = parts.part(chosen)
+        total[columns] += np.where(np.isfinite(part.upper), part.upper, 0.0)
+        sides[rows] += np.where(np.isfinite(part.row_upper), part.row_upper, 0.0)
+    assert total == pytest.approx(np.where(np.isfinite(matrix.upper), matrix.upper, 0.0))
+    assert sides == pytest.approx(upper)
+
+
+def test_the_same_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    matrix = fleet_of(monkeypatch, 2)
+    one, other = (by_portions(matrix, OPTIONS, Clock(60)) for _ in range(2))
+    assert one.x is not None and other.x is not None
+    assert (one.x == other.x).all() and one.bound == other.bound
+
+
+def test_awards_are_held_by_all_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a fleet that sold before; the planner audits the plan."""
+    monkeypatch.setitem(SIZES, "S", (6, 2, 32))
+    monkeypatch.setattr(fast_module, "PORTIONS_COLUMNS_COUNT", 0)
+    request = scale_request("S", 1)
+    for market in request.problem.markets:
+        for block in list(market.reserve.blocks)[:1]:
+            block.awards.add(id="won", kw=2000, price_per_mw_h=5.0, penalty_per_mw_h=50.0)
+    schedule = make_schedule(schedule_request_from_pb(request)[1], OPTIONS)
+    assert schedule.plan is not None and schedule.solve.stop_reason is not StopReason.CONFLICT
+    offered_kw = sum(block.offered_kw for market in schedule.plan.markets for block in market.blocks)
+    assert offered_kw > 10_000
+
+
+def test_large_machines_are_decided_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    matrix = fleet_of(monkeypatch, 1)
+    matrix.coarse[np.flatnonzero(matrix.integer & (matrix.site >= 0))[:1]] = True
+    with pytest.raises(SolverError, match="large machines"):
+        by_portions(matrix, OPTIONS, Clock(60))
+
+
+def test_one_portion_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    matrix = fleet_of(monkeypatch, 1)
+    monkeypatch.setattr(portions, "SITES_PER_PORTION", 6)
+    with pytest.raises(SolverError, match="one portion"):
+        by_portions(matrix, OPTIONS, Clock(60))
+
+
+@pytest.mark.parametrize(("per_million", "is_asked"), [(0.0, False), (1e6, True)])
+def test_in_haste_portions_come_first(per_million: float, is_asked: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    matrix, asked = fleet_of(monkeypatch, 1), []
+
+    def by(*given: object) -> Result:
+        asked.append(given)
+        return Result(Outcome.LIMIT, np.zeros(len(matrix.money)), -1.0, 1.0)
+
+    monkeypatch.setattr(fast_module, "by_portions", by)
+    monkeypatch.setattr(fast_module, "SECONDS_PER_MILLION_COLUMNS", per_million)
+    found = fast(matrix, OPTIONS, Clock(60))
+    assert bool(asked) == is_asked and (found.outcome is Outcome.OPTIMAL) != is_asked
+
+
+@pytest.mark.parametrize("failures_count", [1, 9])
+def test_what_was_not_rounded_is_tried_again(failures_count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    matrix, rounded, calls = fleet_of(monkeypatch, 1), portions._Portion.rounded, []
+
+    def fails_first(self: portions._Portion, options: SolveOptions, clock: Clock) -> Floats | None:
+        calls.append(self)
+        return None if len(calls) <= failures_count else rounded(self, options, clock)
+
+    monkeypatch.setattr(portions._Portion, "rounded", fails_first)
+    if failures_count == 1:
+        assert by_portions(matrix, OPTIONS, Clock(60)).x is not None
+    else:
+        with pytest.raises(SolverError, match="not rounded"):
+            by_portions(matrix, OPTIONS, Clock(60))
+
+
+def test_out_of_time_in_the_middle_they_settle(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each relaxation ends after its first turn; what there is of it is balanced."""
+    matrix = fleet_of(monkeypatch, 1)
+    monkeypatch.setattr(portions, "SHARE_OF_TIME_TO_RELAX", 0.0)
+    found = by_portions(matrix, OPTIONS, Clock(60))
+    assert found.x is not None and found.bound is not None and holds(matrix, found.x)
+    assert found.bound >= in_one_piece(matrix) * (1 - 1e-6)
+
+
+def test_where_portions_have_no_plan_all_sites_come_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fast_module, "PORTIONS_COLUMNS_COUNT", 0)
+    matrix = fleet_of(monkeypatch, 1)
+    with monkeypatch.context() as patched:
+        patched.setattr(portions._Portion, "rounded", lambda *_: None)
+        found = fast(matrix, OPTIONS, Clock(60))
+    assert found.outcome is Outcome.OPTIMAL
