@@ -34,8 +34,8 @@ SITES_PER_PORTION = 10
 SITES_OF_FIRST_COUNT = 5
 """Whose prices are those that all portions begin with."""
 GAP = 3e-4
-SHARE_OF_TIME_TO_RELAX = 0.6
-SHARE_OF_TIME_TO_ROUND = 0.9
+SHARE_OF_TIME_TO_RELAX = 0.4
+SHARE_OF_TIME_TO_ROUND = 0.8
 TRIES = ((0.07, 0), (0.1, 0), (0.15, 0), (0.25, 0), (0.5, 0), (0.0, 1))
 SHARE_BY_MARGIN = 0.5
 """Of the time that a portion has to be rounded, what each of these may take."""
@@ -62,9 +62,11 @@ def by_portions(matrix: Matrix, options: SolveOptions, clock: Clock, held: Float
     portions = [_Portion(parts, chosen) for chosen in np.array_split(sites, -(-len(sites) // SITES_PER_PORTION))]
     seconds = SHARE_OF_TIME_TO_RELAX * clock.left_seconds * AT_ONCE / len(portions)
     side_by_side(lambda portion: portion.relax(prices, clock, Clock(seconds)), portions)
-    bound = _bound(parts, portions)
     _share_whole_offers(parts, portions, clock)
-    return best_of(_together(parts, portions, _rounded(portions, options, clock)), bound, options)
+    plan, bound = _together(parts, portions, _rounded(portions, options, clock)), np.inf
+    with suppress(SolverError):  # no time: a plan without a bound is one
+        bound = _bound(parts, portions, clock)
+    return best_of(plan, bound, options)
 
 
 class _Shared:
@@ -150,9 +152,12 @@ class _Portion:
         prices[self.rows] = self.relaxation.prices
         return prices
 
-    def bound_at(self, prices: Floats) -> float:
-        """What it earns at most where ``prices`` [all rows] of markets are given."""
-        return self.relaxation.bound_at(prices[self.rows])
+    def bound_at(self, prices: Floats, clock: Clock) -> float:
+        """What it earns at most, whatever it offers, where ``prices`` [all rows] of markets are given."""
+        relaxation = self.relaxation
+        relaxation.clock = clock
+        relaxation.limit(self._matrix.lower[relaxation.columns], self._matrix.upper[relaxation.columns])
+        return relaxation.bound_at(prices[self.rows])
 
     @property
     def x(self) -> Floats:
@@ -195,12 +200,12 @@ def _prices_of(portion: _Portion, clock: Clock) -> Floats | None:
     return None
 
 
-def _bound(parts: _Shared, portions: Sequence[_Portion]) -> float:
+def _bound(parts: _Shared, portions: Sequence[_Portion], clock: Clock) -> float:
     """On the money of all, by the mean of the prices of those that have any."""
     present = np.sum([portion.is_here for portion in portions], axis=0)
     count_of_row = np.where(parts.kind_of_row >= 0, present[parts.kind_of_row], 1)
     prices = np.sum([portion.prices for portion in portions], axis=0) / np.maximum(count_of_row, 1)
-    bounds = side_by_side(lambda portion: portion.bound_at(prices), portions)
+    bounds = side_by_side(lambda portion: portion.bound_at(prices, clock), portions)
     return float(sum(bounds)) - (len(portions) - 1) * parts.matrix.constant
 
 
