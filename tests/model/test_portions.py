@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from scipy.sparse import csc_array
 
 from scheduler.errors import SolverError
 from scheduler.model.compile import Matrix
@@ -12,6 +15,7 @@ from scheduler.model.strategy import fast as fast_module
 from scheduler.model.strategy import portions
 from scheduler.model.strategy.fast import fast
 from scheduler.model.strategy.portions import by_portions
+from scheduler.model.strategy.rounding import with_columns
 from scheduler.plan import StopReason
 from scheduler.planner import make_schedule
 from scheduler.problem import Floats
@@ -55,6 +59,17 @@ def test_a_plan_of_all_under_a_bound_of_all(seed: int, some_deliver: bool, monke
     assert found.bound >= relaxed - 1e-6 * abs(relaxed)  # a Lagrangian bound is never below the relaxation
     assert found.bound == pytest.approx(relaxed, rel=0.2)
     assert 0.9 * relaxed < found.objective <= relaxed + 1e-6
+
+
+def test_what_meets_no_site_is_shared_by_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A column that earns and that no row names: counted once, not in every portion."""
+    matrix = fleet_of(monkeypatch, 1)
+    entries = csc_array((matrix.matrix.shape[0], 1))
+    alone = replace(with_columns(matrix, entries, upper=6.0), money=np.append(matrix.money, 1.0))
+    found = by_portions(alone, OPTIONS, Clock(60))
+    assert found.x is not None and found.bound is not None
+    assert found.x[-1] == pytest.approx(6.0) and holds(alone, found.x)
+    assert found.bound >= in_one_piece(matrix) + 6.0 - 1e-3
 
 
 @pytest.mark.parametrize("is_held", [False, True])

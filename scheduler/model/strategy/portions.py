@@ -89,17 +89,21 @@ class _Shared:
             (np.ones(len(entries.row)), (entries.row, rows_count + entries.col)), shape=(both_count, both_count)
         )
         _, kind = connected_components(links, directed=False)
-        self.kind_of_row = np.full(rows_count, -1, dtype=np.int64)
         named = np.unique(entries.row)
-        kinds, self.kind_of_row[named] = np.unique(kind[named], return_inverse=True)
+        kinds, numbers = np.unique(np.append(kind[named], kind[rows_count:]), return_inverse=True)
+        self.kind_of_row = np.full(rows_count, -1, dtype=np.int64)
+        self.kind_of_row[named] = numbers[: len(named)]
         self.kind_of_column = np.full(columns_count, -1, dtype=np.int64)
-        self.kind_of_column[shared] = np.searchsorted(kinds, kind[rows_count:])
+        self.kind_of_column[shared] = numbers[len(named) :]
         sites_count = int(self.site.max()) + 1
         here = np.isin(matrix.matrix.indices, named)
         site = np.repeat(self.site, np.diff(matrix.matrix.indptr))[here]
         of_kind = self.kind_of_row[matrix.matrix.indices[here]][site >= 0]
         self.sites_of = np.zeros((len(kinds), sites_count), dtype=bool)
         self.sites_of[of_kind, site[site >= 0]] = True
+        self.sites_of[~self.sites_of.any(axis=1)] = np.isin(
+            np.arange(sites_count), self.site
+        )  # what meets none is all's
         self._of_sites = np.where(self.is_shared, 0.0, held)
         self._held_by_sites = matrix.matrix @ self._of_sites  # [rows]
 
@@ -108,7 +112,7 @@ class _Shared:
         columns = np.flatnonzero(np.isin(self.site, chosen) | self.is_shared)
         rows = np.unique(self.matrix.matrix[:, columns].indices).astype(np.int64)
         part = self.matrix.part(columns, rows)
-        share = np.append(self.sites_of[:, chosen].sum(axis=1) / np.maximum(self.sites_of.sum(axis=1), 1), 1.0)
+        share = np.append(self.sites_of[:, chosen].sum(axis=1) / self.sites_of.sum(axis=1), 1.0)
         of_columns, of_rows = share[self.kind_of_column[columns]], share[self.kind_of_row[rows]]
         own = part.matrix @ self._of_sites[columns]
         beyond = np.where(self.kind_of_row[rows] < 0, 0.0, self._held_by_sites[rows])  # rows of no kind are its own
