@@ -111,6 +111,16 @@ def test_awards_are_held_by_all_together(monkeypatch: pytest.MonkeyPatch) -> Non
     assert offered_kw > 10_000
 
 
+def test_no_bound_where_portions_share_what_has_no_common_price(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Positions within limits: what one portion deviates another may not, and nobody is asked what that is worth."""
+    matrix = fleet_of(monkeypatch, 1)
+    free = np.flatnonzero(np.isinf(matrix.lower) & np.isinf(matrix.upper) & (matrix.site < 0))
+    assert len(free) == 32  # what is bought of each interval
+    limited = matrix.limited(free, np.full(32, -1e3), np.full(32, 1e3))
+    found = by_portions(limited, OPTIONS, Clock(60))
+    assert found.x is not None and holds(limited, found.x) and found.bound is None
+
+
 def test_large_machines_are_decided_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
     matrix = fleet_of(monkeypatch, 1)
     matrix.coarse[np.flatnonzero(matrix.integer & (matrix.site >= 0))[:1]] = True

@@ -16,6 +16,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.sparse import coo_array, csr_array
 from scipy.sparse.csgraph import connected_components
 
@@ -23,7 +24,7 @@ from scheduler.errors import SolverError
 from scheduler.model.compile import Matrix
 from scheduler.model.solve import Clock, Result, Solver
 from scheduler.model.strategy.apart import AT_ONCE, Indices, side_by_side
-from scheduler.model.strategy.blocks import rows_naming, sites_of
+from scheduler.model.strategy.blocks import rows_naming, rows_of_markets, sites_of
 from scheduler.model.strategy.relaxation import Relaxation
 from scheduler.model.strategy.rounding import Rounding, best_rounding
 from scheduler.model.strategy.search import Solution, among, best_of
@@ -74,7 +75,8 @@ class _Shared:
 
     Columns of no site hang together by rows, as the offers of a block do; ``sites_of`` [kinds, sites] are those whose
     columns meet some that hang together: an energy market of a country is that of its sites alone. What sites have in
-    a plan ``held`` [columns] is theirs; what rows leave beyond it is shared.
+    a plan ``held`` [columns] is theirs; what rows leave beyond it is shared. ``is_common`` [rows]: where sites meet
+    what is shared, so that all portions must see one price.
     """
 
     def __init__(self, matrix: Matrix, held: Floats) -> None:
@@ -101,9 +103,10 @@ class _Shared:
         of_kind = self.kind_of_row[matrix.matrix.indices[here]][site >= 0]
         self.sites_of = np.zeros((len(kinds), sites_count), dtype=bool)
         self.sites_of[of_kind, site[site >= 0]] = True
-        self.sites_of[~self.sites_of.any(axis=1)] = np.isin(
-            np.arange(sites_count), self.site
-        )  # what meets none is all's
+        meets_none = ~self.sites_of.any(axis=1)
+        self.sites_of[meets_none] = np.isin(np.arange(sites_count), self.site)  # then it is everybody's
+        self.is_common = (self.kind_of_row >= 0) & rows_naming(matrix, ~self.is_shared)
+        self.is_common[_rows_of_free_columns(matrix, self.is_shared)] = False
         self._of_sites = np.where(self.is_shared, 0.0, held)
         self._held_by_sites = matrix.matrix @ self._of_sites  # [rows]
 
@@ -122,6 +125,13 @@ class _Shared:
         return columns, rows, replace(part, lower=lower, upper=upper, row_lower=row_lower, row_upper=row_upper)
 
 
+def _rows_of_free_columns(matrix: Matrix, is_shared: NDArray[np.bool_]) -> Indices:
+    """Where a shared column without bounds, that nothing else names, takes up whatever is left, at the same price."""
+    is_free = is_shared & np.isinf(matrix.lower) & np.isinf(matrix.upper) & (np.diff(matrix.matrix.indptr) == 1)
+    rows: Indices = matrix.matrix.indices[matrix.matrix.indptr[:-1][is_free]].astype(np.int64)
+    return rows
+
+
 def _share(values: Floats, share: Floats) -> Floats:
     """Of nothing there is no share: 0 * infinity."""
     with np.errstate(invalid="ignore"):
@@ -136,7 +146,7 @@ class _Portion:
 
     def __init__(self, parts: _Shared, chosen: Indices) -> None:
         self.columns, self.rows, self._matrix = parts.part(chosen)
-        self.is_here = parts.sites_of[:, chosen].any(axis=1)
+        self.is_here: NDArray[np.bool_] = np.any(parts.sites_of[:, chosen], axis=1)
         self._rows_count, self._columns_count = parts.matrix.matrix.shape
 
     def relax(self, prices: Floats | None, clock: Clock, until: Clock | None = None) -> None:
@@ -155,6 +165,11 @@ class _Portion:
         prices = np.zeros(self._rows_count)
         prices[self.rows] = self.relaxation.prices
         return prices
+
+    def has_prices_of(self, parts: _Shared) -> bool:
+        """Whether it can be told the price of every row that needs a common one."""
+        is_needed = parts.is_common[self.rows] & self.is_here[parts.kind_of_row[self.rows]]
+        return bool(np.isin(np.flatnonzero(is_needed), rows_of_markets(self._matrix)).all())
 
     def bound_at(self, prices: Floats, clock: Clock) -> float:
         """What it earns at most, whatever it offers, where ``prices`` [all rows] of markets are given."""
@@ -205,7 +220,12 @@ def _prices_of(portion: _Portion, clock: Clock) -> Floats | None:
 
 
 def _bound(parts: _Shared, portions: Sequence[_Portion], clock: Clock) -> float:
-    """On the money of all, by the mean of the prices of those that have any."""
+    """On the money of all, by the mean of the prices of those that have any.
+
+    Infinite where portions share what has no price of its own, such as the deviation from a cleared position.
+    """
+    if not all(portion.has_prices_of(parts) for portion in portions):
+        return np.inf
     present = np.sum([portion.is_here for portion in portions], axis=0)
     count_of_row = np.where(parts.kind_of_row >= 0, present[parts.kind_of_row], 1)
     prices = np.sum([portion.prices for portion in portions], axis=0) / np.maximum(count_of_row, 1)
