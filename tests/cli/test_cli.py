@@ -363,7 +363,7 @@ def test_an_interrupt_ends_a_solve_at_once():
         while not running.stderr.readline().endswith("solve\n"):
             assert running.poll() is None
         os.killpg(running.pid, signal.SIGINT)
-        assert running.wait(3) == 130
+        assert running.wait(20) == 130  # left alone it takes minutes
         assert running.stderr.read() == "scheduler: interrupted\n"
 
 
