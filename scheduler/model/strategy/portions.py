@@ -147,7 +147,7 @@ class _Portion:
     def __init__(self, parts: _Shared, chosen: Indices) -> None:
         self.columns, self.rows, self._matrix = parts.part(chosen)
         self.is_here: NDArray[np.bool_] = np.any(parts.sites_of[:, chosen], axis=1)
-        self._rows_count, self._columns_count = parts.matrix.matrix.shape
+        self._rows_count = parts.matrix.matrix.shape[0]
 
     def relax(self, prices: Floats | None, clock: Clock, until: Clock | None = None) -> None:
         """By itself, from ``prices`` [all rows] of others; what of it there is when the time is over."""
@@ -179,15 +179,14 @@ class _Portion:
         return relaxation.bound_at(prices[self.rows])
 
     @property
-    def x(self) -> Floats:
-        """[all columns] of the relaxation."""
-        return among(self.columns, self.relaxation.x, self._columns_count)
+    def offered(self) -> Floats:
+        """[offers] in parts: every portion has all of them, in the same order."""
+        offered: Floats = self.relaxation.x[self.relaxation.columns]
+        return offered
 
-    def hold(self, offers: Indices, values: Floats) -> None:
-        """These offers from now on, in parts of MW: columns of all, and how much of them."""
-        held = dict(zip(offers.tolist(), values.tolist(), strict=True))
-        mine = np.array([held[column] for column in self.columns[self.relaxation.columns].tolist()])
-        self.relaxation.limit(mine, mine)
+    def hold(self, values: Floats) -> None:
+        """These offers from now on, [offers] in parts."""
+        self.relaxation.limit(values, values)
 
     def rounded(self, options: SolveOptions, clock: Clock) -> Floats | None:
         """[its columns] Whole machines that hold what it was given; None where nothing fits, or not in time."""
@@ -235,15 +234,14 @@ def _bound(parts: _Shared, portions: Sequence[_Portion], clock: Clock) -> float:
 
 def _share_whole_offers(parts: _Shared, portions: Sequence[_Portion], clock: Clock) -> None:
     """Each holds its part of the most whole offers that are no more than what all offer together."""
-    offers = parts.offers
-    own = [portion.x[offers] for portion in portions]
-    each = abs(csr_array(parts.matrix.matrix[:, offers]))
+    own = [portion.offered for portion in portions]
+    each = abs(csr_array(parts.matrix.matrix[:, parts.offers]))
     offered_mw = each @ np.sum(own, axis=0)
     whole = _nearest_below(parts, offered_mw, clock)
     weights = np.maximum(offered_mw, DUST_MW)
     for portion, values in zip(portions, own, strict=True):
         part = np.where(offered_mw > DUST_MW, each @ values / weights, 1.0 / len(portions))
-        portion.hold(offers, whole * ((each.T @ (part * weights)) / (each.T @ weights)))
+        portion.hold(whole * ((each.T @ (part * weights)) / (each.T @ weights)))
 
 
 def _rounded(portions: Sequence[_Portion], options: SolveOptions, clock: Clock) -> list[Floats | None]:
