@@ -41,7 +41,7 @@ def make_schedule(problem: Problem, options: SolveOptions | None = None, progres
     from scheduler.ladder import with_ladders
     from scheduler.model.bid_prices import lowest_prices, with_lowest_prices
     from scheduler.model.build import extract
-    from scheduler.model.compile import collector_paused, compile_matrix
+    from scheduler.model.compile import MANY_COLUMNS_COUNT, collector_paused, compile_matrix, give_memory_back
     from scheduler.model.kept import KEPT
     from scheduler.model.strategy.fast import fast
     from scheduler.model.strategy.plain import plain
@@ -58,6 +58,8 @@ def make_schedule(problem: Problem, options: SolveOptions | None = None, progres
     with collector_paused():
         made = KEPT.build(problem)
         matrix = compile_matrix(made.ledger)
+    if len(matrix.money) > MANY_COLUMNS_COUNT:
+        give_memory_back()
     tell("solve", None)
 
     def plan_of(x: Floats) -> Plan:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from itertools import chain, repeat, starmap
 from typing import Any
 
 import numpy as np
@@ -16,6 +18,11 @@ from scheduler.model.component import Obligation
 from scheduler.model.ledger import Day, Ledger, Values, Vars
 from scheduler.model.structure import Skeleton
 from scheduler.problem import Floats
+
+MANY_COLUMNS_COUNT = 1_000_000
+"""Of so many, what building them leaves behind is given back."""
+COLUMNS_AT_ONCE = 200_000
+"""Whose entries are looked at together."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,10 +42,15 @@ class Matrix:
     offers: NDArray[np.int64]  # columns that must be 1 for an offer to be submitted: without them there are none
     money: Floats  # [columns] all streams together
     constant: float
-    site: NDArray[np.int64]  # [columns] number of the site that a column belongs to, -1: of all sites
-    asset: NDArray[np.int64]  # [columns] number of the asset, -1: of a site or of all
+    site: NDArray[np.int32]  # [columns] number of the site that a column belongs to, -1: of all sites
+    asset: NDArray[np.int32]  # [columns] number of the asset, -1: of a site or of all
     interval: NDArray[np.int32]  # [columns] the interval that a column belongs to, -1: to none alone
-    row_names: tuple[str, ...] = ()  # of a compiled ledger, as its components named them; of a part, none
+    row_counts: tuple[tuple[str, int], ...] = ()  # of a compiled ledger, as its components named rows; of a part, none
+
+    @property
+    def row_names(self) -> tuple[str, ...]:
+        """Of every row; none of a part."""
+        return tuple(chain.from_iterable(starmap(repeat, self.row_counts)))
 
     @property
     def shortfall(self) -> NDArray[np.int64]:
@@ -84,7 +96,7 @@ class Matrix:
         return replace(
             self,
             column_of=np.zeros(0, dtype=np.int64),
-            row_names=(),
+            row_counts=(),
             matrix=matrix,
             row_lower=self.row_lower[kept],
             row_upper=self.row_upper[kept],
@@ -99,6 +111,24 @@ class Matrix:
             asset=self.asset[columns],
             interval=self.interval[columns],
         )
+
+    def entries(
+        self, chosen: NDArray[np.bool_] | None = None
+    ) -> Iterator[tuple[NDArray[np.int32], NDArray[np.int64], Floats]]:
+        """Rows, columns and factors of all entries, or of ``chosen`` [columns], those of some columns at a time.
+
+        All of a large fleet at once are gigabytes.
+        """
+        entries = self.matrix
+        for first in range(0, entries.shape[1], COLUMNS_AT_ONCE):
+            starts = entries.indptr[first : first + COLUMNS_AT_ONCE + 1]
+            here = slice(starts[0], starts[-1])
+            columns = first + np.repeat(np.arange(len(starts) - 1), np.diff(starts))
+            if chosen is None:
+                yield entries.indices[here], columns, entries.data[here]
+            else:
+                kept = chosen[columns]
+                yield entries.indices[here][kept], columns[kept], entries.data[here][kept]
 
     def columns(self, variables: Vars) -> NDArray[np.int64]:
         """Columns of some variables, without those that no row names."""
@@ -119,6 +149,15 @@ def collector_paused() -> Iterator[None]:
     finally:
         if was_on:
             gc.enable()
+
+
+def give_memory_back() -> None:
+    """What is freed but kept for later, in pieces, goes back to the system: of a large fleet half a gigabyte.
+
+    Where the C library cannot do that (it is one of glibc's), nothing happens.
+    """
+    with suppress(AttributeError, OSError, TypeError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def compile_matrix(ledger: Ledger) -> Matrix:
@@ -160,7 +199,7 @@ def compile_matrix(ledger: Ledger) -> Matrix:
         skeleton.site,
         skeleton.asset,
         skeleton.interval,
-        skeleton.row_names,
+        skeleton.row_counts,
     )
 
 

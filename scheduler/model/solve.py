@@ -80,6 +80,11 @@ class Result:
     objective: float | None
     bound: float | None
 
+    @property
+    def solution(self) -> tuple[Floats, float] | None:
+        """Values and their money, if there are any."""
+        return None if self.x is None or self.objective is None else (self.x, self.objective)
+
 
 class _QuietHighs(highspy.Highs):
     """Silent from the start: enabling callbacks would print a banner to standard output, where only data belongs."""

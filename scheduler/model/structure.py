@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import chain, repeat, starmap
 from typing import Any, Protocol
 
 import numpy as np
@@ -63,7 +62,7 @@ class _Parts:
     lower: list[Floats] = field(default_factory=list)  # [variables]
     upper: list[Floats] = field(default_factory=list)
     interval: list[Entry] = field(default_factory=list)
-    row_names: list[tuple[str, int]] = field(default_factory=list)  # and how many rows have it
+    row_counts: list[tuple[str, int]] = field(default_factory=list)  # names, and how many rows have each
     row_lower: list[Floats] = field(default_factory=list)  # [rows]
     row_upper: list[Floats] = field(default_factory=list)
     rows: list[Entry] = field(default_factory=list)  # [entries] row, variable and factor
@@ -83,10 +82,10 @@ class Skeleton:
     upper: Floats
     integer: NDArray[np.bool_]
     coarse: NDArray[np.bool_]
-    site: NDArray[np.int64]
-    asset: NDArray[np.int64]
+    site: Entry
+    asset: Entry
     interval: Entry
-    row_names: tuple[str, ...]
+    row_counts: tuple[tuple[str, int], ...]  # names of rows in their order, and how many rows have each
 
     def position(self, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> NDArray[np.int64]:
         """Where the matrix keeps entries that it has."""
@@ -104,7 +103,7 @@ class Skeleton:
         """Memory of its arrays."""
         arrays = [value for value in vars(self).values() if isinstance(value, np.ndarray)]
         arrays += [self.matrix.data, self.matrix.indices, self.matrix.indptr]
-        return sum(array.nbytes for array in arrays) + 8 * len(self.row_names)
+        return sum(array.nbytes for array in arrays) + 8 * len(self.row_counts)
 
 
 class Finding(Protocol):
@@ -170,7 +169,7 @@ class Structure:
         demand_possible(rows, ~named, lower, upper)
         used &= kept[:, None]
         parts = self._parts
-        parts.row_names.append((name, kept_count))
+        parts.row_counts.append((name, kept_count))
         parts.row_lower.append(least[kept])
         parts.row_upper.append(most[kept])
         parts.rows.append(numbers[np.nonzero(used)[0]].astype(np.int32))
@@ -206,10 +205,10 @@ class Structure:
             _joined(parts.upper, np.float64)[kept],
             np.repeat(np.array([declared.integer for declared in self.declared], dtype=bool), count)[kept],
             np.repeat(np.array([declared.coarse for declared in self.declared], dtype=bool), count)[kept],
-            np.repeat(np.array(site, dtype=np.int64), count)[kept],
-            np.repeat(np.array(asset, dtype=np.int64), count)[kept],
+            np.repeat(np.array(site, dtype=np.int32), count)[kept],
+            np.repeat(np.array(asset, dtype=np.int32), count)[kept],
             _joined(parts.interval, np.int32)[kept],
-            tuple(chain.from_iterable(starmap(repeat, parts.row_names))),
+            tuple(parts.row_counts),
         )
 
     def _matrix(self, columns: Entry, columns_count: int) -> csc_array:

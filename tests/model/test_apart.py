@@ -56,6 +56,28 @@ def test_sites_without_offers_share_nothing(fleet: Matrix) -> None:
     assert (activity <= bare.row_upper + 1e-6).all() and (activity >= bare.row_lower - 1e-6).all()
 
 
+def test_of_chosen_columns_what_stays_together_is_taken_apart_as_the_part_is(fleet: Matrix) -> None:
+    """By assets, among the columns that name no market: the same problems as of the matrix of these alone."""
+    held = rows_of_markets(fleet)
+    beside = columns_beside(fleet, held)
+    chosen = np.zeros(len(fleet.money), dtype=bool)
+    chosen[beside] = True
+    found = Apart(fleet, chosen, fleet.asset).parts
+    rows = np.setdiff1d(np.arange(fleet.matrix.shape[0]), held)
+    exact = [(beside[columns], rows[own]) for columns, own in Apart(fleet.part(beside, rows)).parts]
+    assert len(found) <= len(exact) and len(found) >= 4
+    for columns, own in found:
+        within = [each for each in exact if np.isin(each[0], columns).any()]
+        assert (np.sort(np.concatenate([each for each, _ in within])) == columns).all()
+        assert (np.sort(np.concatenate([each for _, each in within])) == own).all()
+
+
+def test_of_nothing_there_are_no_parts(fleet: Matrix) -> None:
+    nothing = np.zeros(0, dtype=np.int64)
+    assert Apart(fleet.part(nothing)).parts == []
+    assert Apart(fleet, np.zeros(len(fleet.money), dtype=bool), fleet.asset).parts == []
+
+
 def test_sites_that_offer_together_are_one_problem(fleet: Matrix) -> None:
     assert max(len(columns) for columns, _ in Apart(fleet).parts) > 0.9 * len(fleet.money)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from scheduler.model import compile as compile_module
 from scheduler.model.build import build
 from scheduler.model.compile import Matrix, compile_matrix
 from scheduler.model.solve import Clock, Outcome, Result
@@ -69,7 +70,7 @@ def test_bounds_of_columns_do_not_depend_on_how_many_are_looked_at_together(
 ) -> None:
     prices = np.random.default_rng(4).standard_normal(fleet.matrix.shape[0])
     together = Bound(fleet).of(prices)
-    monkeypatch.setattr(blocks, "COLUMNS_AT_ONCE", 100)
+    monkeypatch.setattr(compile_module, "COLUMNS_AT_ONCE", 100)
     assert Bound(fleet).of(prices) == pytest.approx(together, rel=1e-9)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +16,10 @@ from scheduler.model.strategy import fast as fast_module
 from scheduler.model.strategy import portions
 from scheduler.model.strategy.fast import fast
 from scheduler.model.strategy.portions import by_portions
+from scheduler.model.strategy.relaxation import Relaxation
 from scheduler.model.strategy.rounding import with_columns
+from scheduler.model.strategy.shares import Shares
+from scheduler.model.strategy.trade import Portion, Trade
 from scheduler.plan import StopReason
 from scheduler.planner import make_schedule
 from scheduler.problem import Floats
@@ -31,7 +35,7 @@ OPTIONS = SolveOptions(time_limit_seconds=60)
 @pytest.fixture(autouse=True)
 def of_two(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(portions, "SITES_PER_PORTION", 2)
-    monkeypatch.setattr(portions, "SITES_OF_FIRST_COUNT", 2)
+    monkeypatch.setattr(portions, "MOST_DRAWS_COUNT", 2)
     monkeypatch.setattr(fast_module, "BLOCKS_COLUMNS_COUNT", 0)
 
 
@@ -76,8 +80,8 @@ def test_what_meets_no_site_is_shared_by_all(monkeypatch: pytest.MonkeyPatch) ->
 def test_a_market_of_some_sites_is_shared_by_these_alone(is_held: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     matrix = fleet_of(monkeypatch, 1, some_deliver=True)
     held = np.random.default_rng(0).random(len(matrix.money)) * is_held
-    parts = portions._Shared(matrix, held)
-    counts = set(parts.sites_of.sum(axis=1).tolist())
+    parts = Shares(matrix, held)
+    counts = set(parts.meets.sum(axis=1).tolist())
     assert {2, 6} <= counts
     total = np.zeros(len(matrix.money))
     sides = np.zeros(matrix.matrix.shape[0])
@@ -151,24 +155,27 @@ def test_in_haste_portions_come_first(per_million: float, is_asked: bool, monkey
 
 @pytest.mark.parametrize("failures_count", [1, 9])
 def test_what_was_not_rounded_is_tried_again(failures_count: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    matrix, rounded, calls = fleet_of(monkeypatch, 1), portions._Portion.rounded, []
+    matrix, rounded, calls = fleet_of(monkeypatch, 1), portions._rounded, []
 
-    def fails_first(self: portions._Portion, options: SolveOptions, clock: Clock) -> Floats | None:
-        calls.append(self)
-        return None if len(calls) <= failures_count else rounded(self, options, clock)
+    def fails_first(*given: Any) -> Floats:
+        calls.append(given)
+        if len(calls) <= failures_count:
+            raise SolverError("no")
+        return rounded(*given)
 
-    monkeypatch.setattr(portions._Portion, "rounded", fails_first)
+    monkeypatch.setattr(portions, "_rounded", fails_first)
     if failures_count == 1:
         assert by_portions(matrix, OPTIONS, Clock(60)).x is not None
     else:
-        with pytest.raises(SolverError, match="not rounded"):
+        with pytest.raises(SolverError, match="no"):
             by_portions(matrix, OPTIONS, Clock(60))
 
 
 def test_out_of_time_in_the_middle_they_settle(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each relaxation ends after its first turn; what there is of it is balanced."""
     matrix = fleet_of(monkeypatch, 1)
-    monkeypatch.setattr(portions, "SHARE_OF_TIME_TO_RELAX", 0.0)
+    monkeypatch.setattr(portions, "SHARE_OF_TIME_TO_BEGIN", 0.0)
+    monkeypatch.setattr(portions, "SHARE_OF_FIRST", 1e9)
     found = by_portions(matrix, OPTIONS, Clock(60))
     assert found.x is not None and found.bound is not None and holds(matrix, found.x)
     assert found.bound >= in_one_piece(matrix) * (1 - 1e-6)
@@ -177,7 +184,107 @@ def test_out_of_time_in_the_middle_they_settle(monkeypatch: pytest.MonkeyPatch) 
 def test_where_portions_have_no_plan_all_sites_come_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fast_module, "PORTIONS_COLUMNS_COUNT", 0)
     matrix = fleet_of(monkeypatch, 1)
+
+    def fails(*_: Any) -> None:
+        raise SolverError("no")
+
     with monkeypatch.context() as patched:
-        patched.setattr(portions._Portion, "rounded", lambda *_: None)
+        patched.setattr(portions, "_rounded", fails)
         found = fast(matrix, OPTIONS, Clock(60))
     assert found.outcome is Outcome.OPTIMAL
+
+
+def traded(matrix: Matrix, draws_count: int) -> tuple[Shares, Trade, list[np.ndarray]]:
+    """Portions of two sites, drawn so often; and the money after each draw is no less than before."""
+    shares = Shares(matrix, np.zeros(len(matrix.money)))
+    trade, random = Trade(shares), np.random.default_rng(3)
+    drawn = portions._drawn(shares, random, 2)
+    trade.begin(drawn, drawn[0], Clock(60), Clock(60))
+    for _ in range(draws_count):
+        before, drawn = trade.money, portions._drawn(shares, random, 2)
+        trade.go_on(drawn, Clock(60), Clock(60))
+        assert trade.money >= before - 1e-6 * abs(before)
+    return shares, trade, drawn
+
+
+@pytest.mark.parametrize("some_deliver", [False, True])
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_each_draw_brings_what_portions_can_trade(
+    seed: int, some_deliver: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    matrix = fleet_of(monkeypatch, seed, some_deliver=some_deliver)
+    relaxed = in_one_piece(matrix)
+    first, last = traded(matrix, 0)[1].money, traded(matrix, 4)[1].money
+    assert first < last <= relaxed * (1 + 1e-6)
+    assert relaxed - last < 0.6 * (relaxed - first)
+
+
+def test_what_all_hold_is_what_all_offer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After each draw, and when other offers are given: each portion is asked for its part of these."""
+    matrix = fleet_of(monkeypatch, 1, some_deliver=True)
+    shares, _, drawn = traded(matrix, 1)
+    rows = matrix.matrix @ shares.x
+    assert (rows >= matrix.row_lower - 1e-5).all() and (rows <= matrix.row_upper + 1e-5).all()
+    shares.offer(portions._most_offers(shares, Clock(60)))
+    assert (shares.x[shares.offers] == np.rint(shares.x[shares.offers])).all() and shares.x[shares.offers].any()
+    asked = np.zeros(len(rows))
+    for chosen in drawn:
+        columns, own_rows, part = shares.part(chosen)
+        offered = np.zeros(len(columns))
+        offered[shares.is_shared[columns]] = shares.offered_by(chosen)
+        asked[own_rows] += np.where(shares.is_common[own_rows], part.row_lower - part.matrix @ offered, 0.0)
+    sold = matrix.row_lower - matrix.matrix @ np.where(shares.is_shared, shares.x, 0.0)
+    assert asked[shares.is_common] == pytest.approx(sold[shares.is_common], abs=1e-6)
+
+
+def test_a_portion_that_fails_keeps_what_it_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    shares, trade, _ = traded(fleet_of(monkeypatch, 2), 0)
+    before, random = shares.x.copy(), np.random.default_rng(5)
+
+    def fails(*_: Any, **__: Any) -> None:
+        raise SolverError("no")
+
+    monkeypatch.setattr(Relaxation, "solve", fails)
+    trade.go_on(portions._drawn(shares, random, 2), Clock(60), Clock(60))
+    assert shares.x == pytest.approx(before, abs=1e-9)
+
+
+@pytest.mark.parametrize("some_deliver", [False, True])
+@pytest.mark.parametrize("site", [0, 3, 5])
+def test_what_a_portion_lacks_others_hold(site: int, some_deliver: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One of them holds a little less of all that it was asked for, the first time; also if it is the last of all."""
+    matrix, rounded, lacked_mw = fleet_of(monkeypatch, 1, some_deliver=some_deliver), portions._rounded, []
+    plain = by_portions(matrix, OPTIONS, Clock(60))
+
+    def lacks(portion: Portion, *given: Any) -> Floats:
+        own = portion.relaxation.matrix
+        rows = np.flatnonzero(portion.is_common & (own.row_lower == own.row_upper) & (own.row_lower > 0.02))
+        if site not in portion.chosen or lacked_mw or not len(rows):
+            return rounded(portion, *given)
+        lacked_mw.append(0.01 * len(rows))
+        less = np.zeros(own.matrix.shape[0])
+        less[rows] = 0.01
+        fewer = replace(own, row_lower=own.row_lower - less, row_upper=own.row_upper - less)
+        return rounded(replace(portion, relaxation=Relaxation(fewer, portion.relaxation.clock)), *given)
+
+    monkeypatch.setattr(portions, "_rounded", lacks)
+    found = by_portions(matrix, OPTIONS, Clock(60))
+    assert lacked_mw and found.x is not None and holds(matrix, found.x)
+    assert plain.objective is not None and found.objective == pytest.approx(plain.objective, rel=0.05)
+    assert found.bound is not None and found.bound >= in_one_piece(matrix) * (1 - 1e-6)
+    assert found.bound == pytest.approx(plain.bound, rel=0.05)
+
+
+def test_where_whole_machines_do_not_fit_each_site_goes_back_to_what_it_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    matrix, ended, calls = fleet_of(monkeypatch, 1), portions._ended, []
+
+    def fails_first(*given: Any) -> Any:
+        calls.append(given)
+        if len(calls) == 1:
+            raise SolverError("no room")
+        return ended(*given)
+
+    monkeypatch.setattr(portions, "_ended", fails_first)
+    found = by_portions(matrix, OPTIONS, Clock(60))
+    assert len(calls) == 2 and found.x is not None and holds(matrix, found.x) and found.x[matrix.offers].any()
+    assert found.bound is not None and found.bound >= in_one_piece(matrix) * (1 - 1e-6)

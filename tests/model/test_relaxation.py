@@ -77,6 +77,19 @@ def test_the_point_fits_the_rows_and_stays_among_the_columns_in_use(matrix: Matr
     assert not found.x[~found.used].any()
 
 
+@pytest.mark.parametrize("keeps_solvers", [False, True])
+def test_what_is_known_is_where_it_begins(matrix: Matrix, keeps_solvers: bool) -> None:
+    """With columns, prices and bases of another relaxation: the bound is there at once, and its money soon."""
+    first = Relaxation(matrix, Clock(60), keeps_solvers=keeps_solvers)
+    first.solve(1e-7)
+    again = Relaxation(matrix, Clock(60), first.prices, keeps_solvers=keeps_solvers, known=first.known)
+    least, _ = again.cuts.least(matrix.lower[again.columns], matrix.upper[again.columns])
+    assert least == pytest.approx(first.bound, rel=1e-6) and (again.used >= first.used).all()
+    assert again.known.bases.keys() == first.known.bases.keys()
+    again.solve(1e-7)
+    assert again.money == pytest.approx(first.money, rel=1e-6) and again.bound == pytest.approx(first.bound, rel=1e-6)
+
+
 def test_any_prices_say_no_less_than_the_relaxation_earns(matrix: Matrix) -> None:
     exact, bound = in_one_piece(matrix), Bound(matrix)
     random = np.random.default_rng(1)

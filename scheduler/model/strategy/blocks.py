@@ -11,7 +11,7 @@ another one that is built alike, which is nearly right: it takes a tenth of the 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,15 +21,13 @@ from scipy.sparse import csr_array
 from scheduler.errors import SolverError
 from scheduler.model.compile import Matrix
 from scheduler.model.solve import Basis, Clock, Outcome, Solver
-from scheduler.model.strategy.apart import Indices, side_by_side
+from scheduler.model.strategy.apart import Indices, positions_of_each, side_by_side
 from scheduler.problem import Floats
 
 NOTHING = 1e-9
 """Values and prices below are taken for zero."""
 MOST_COLUMNS_COUNT_WITH_SOLVERS = 1_000_000
 """Of more, solvers are not kept."""
-COLUMNS_AT_ONCE = 200_000
-"""Whose entries are looked at together."""
 
 
 @dataclass(eq=False)
@@ -58,16 +56,18 @@ def rows_of_markets(matrix: Matrix) -> Indices:
 
 def sites_of(matrix: Matrix) -> Indices:
     """[columns] the site of each, also of what belongs to none but meets the columns of a single one; else -1."""
-    entries, columns = matrix.matrix.indices, np.repeat(np.arange(len(matrix.money)), np.diff(matrix.matrix.indptr))
     sites = matrix.site.astype(np.int64)
+    (rows_count, columns_count), endless = matrix.matrix.shape, np.iinfo(np.int64).max
     for _ in range(2):  # some meet them by way of others
-        known = sites[columns] >= 0
-        most, least = np.full(matrix.matrix.shape[0], -1), np.full(matrix.matrix.shape[0], np.iinfo(np.int64).max)
-        np.maximum.at(most, entries[known], sites[columns[known]])
-        np.minimum.at(least, entries[known], sites[columns[known]])
-        highest, lowest = np.full(len(sites), -1), np.full(len(sites), np.iinfo(np.int64).max)
-        np.maximum.at(highest, columns, most[entries])
-        np.minimum.at(lowest, columns, least[entries])
+        most, least = np.full(rows_count, -1), np.full(rows_count, endless)
+        for rows, columns, _ in matrix.entries():
+            site = sites[columns]
+            np.maximum.at(most, rows, site)
+            np.minimum.at(least, rows, np.where(site < 0, endless, site))
+        highest, lowest = np.full(columns_count, -1), np.full(columns_count, endless)
+        for rows, columns, _ in matrix.entries(sites < 0):
+            np.maximum.at(highest, columns, most[rows])
+            np.minimum.at(lowest, columns, least[rows])
         sites = np.where((sites < 0) & (highest == lowest), highest, sites)
     return sites
 
@@ -75,22 +75,27 @@ def sites_of(matrix: Matrix) -> Indices:
 def rows_naming(matrix: Matrix, columns: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """[rows] whether a row names any of some columns."""
     named = np.zeros(matrix.matrix.shape[0], dtype=bool)
-    named[matrix.matrix.indices[np.repeat(columns, np.diff(matrix.matrix.indptr))]] = True
+    for rows, _, _ in matrix.entries(columns):
+        named[rows] = True
     return named
 
 
 def columns_beside(matrix: Matrix, rows: Indices) -> Indices:
     """Columns that none of some rows name."""
-    chosen = np.zeros(matrix.matrix.shape[0], dtype=np.int32)
-    chosen[rows] = 1
-    before = np.append(np.int32(0), np.cumsum(chosen[matrix.matrix.indices], dtype=np.int32))
-    return np.flatnonzero(np.diff(before[matrix.matrix.indptr]) == 0)
+    is_given, is_beside = np.zeros(matrix.matrix.shape[0], dtype=bool), np.ones(len(matrix.money), dtype=bool)
+    is_given[rows] = True
+    for named, columns, _ in matrix.entries():
+        is_beside[columns[is_given[named]]] = False
+    return np.flatnonzero(is_beside)
 
 
 class Blocks:
     """The blocks of a matrix; ``keeps_solvers`` None: if there are few columns."""
 
-    def __init__(self, matrix: Matrix, keeps_solvers: bool | None = None) -> None:
+    def __init__(
+        self, matrix: Matrix, keeps_solvers: bool | None = None, bases: Mapping[int, Basis] | None = None
+    ) -> None:
+        """``bases``: of some assets, from where they were in another matrix."""
         few = len(matrix.money) <= MOST_COLUMNS_COUNT_WITH_SOLVERS
         self._keeps_solvers = few if keeps_solvers is None else keeps_solvers
         self._matrix = matrix
@@ -98,21 +103,23 @@ class Blocks:
         self.shared_rows = np.flatnonzero(self.owner_of_row < 0)
         self.shared_columns = np.flatnonzero(matrix.asset < 0)
         self.markets_rows = rows_of_markets(matrix)
-        columns_of = _grouped(matrix.asset)
-        rows_of = _grouped(self.owner_of_row)
-        empty = np.zeros(0, dtype=np.int64)
-        self._blocks = [Block(columns, rows_of.get(a, empty)) for a, columns in columns_of.items()]
+        columns_of = positions_of_each(matrix.asset)
+        rows_of = positions_of_each(self.owner_of_row)
+        empty, known = np.zeros(0, dtype=np.int64), bases or {}
+        self._blocks = [Block(columns, rows_of.get(a, empty), known.get(a)) for a, columns in columns_of.items()]
         first_of = {(len(block.columns), len(block.rows)): block for block in reversed(self._blocks)}
         self._first = list(first_of.values())  # of each kind
         self._others = [block for block in self._blocks if block not in self._first]
         self._like = [first_of[len(block.columns), len(block.rows)] for block in self._others]
 
-    def let_solvers_go(self) -> None:
-        """From now on bases only."""
-        self._keeps_solvers = False
-        for block in self._blocks:
-            if block.solver is not None:
-                block.basis, block.solver = block.solver.basis(), None
+    @property
+    def bases(self) -> dict[int, Basis]:
+        """By asset, where its block ended."""
+        ended = {
+            int(self._matrix.asset[block.columns[0]]): block.basis if block.solver is None else block.solver.basis()
+            for block in self._blocks
+        }
+        return {asset: basis for asset, basis in ended.items() if basis is not None}
 
     def limit(self, columns: Indices, lower: Floats, upper: Floats) -> None:
         """Bounds of some columns, from now on."""
@@ -214,20 +221,13 @@ class Bound:
 
 def owner_of_rows(matrix: Matrix) -> Indices:
     """[rows] the one asset of all columns of a row; -1 where there are several, or a column of none."""
-    rows, owners = matrix.matrix.indices, np.repeat(matrix.asset.astype(np.int32), np.diff(matrix.matrix.indptr))
+    owner = matrix.asset.astype(np.int32)
     least = np.full(matrix.matrix.shape[0], np.iinfo(np.int32).max, dtype=np.int32)
     most = np.full(matrix.matrix.shape[0], -1, dtype=np.int32)
-    np.minimum.at(least, rows, owners)
-    np.maximum.at(most, rows, owners)
+    for rows, columns, _ in matrix.entries():
+        np.minimum.at(least, rows, owner[columns])
+        np.maximum.at(most, rows, owner[columns])
     return np.where(least == most, most, -1).astype(np.int64)
-
-
-def _grouped(owner: Indices) -> dict[int, Indices]:
-    """Positions of each owner, without those of none."""
-    order = np.argsort(owner, kind="stable")
-    owners, first = np.unique(owner[order], return_index=True)
-    parts = np.split(order, first[1:])
-    return {int(one): part for one, part in zip(owners, parts, strict=True) if one >= 0}
 
 
 def _implied_bounds(matrix: Matrix) -> tuple[Floats, Floats]:
@@ -238,7 +238,7 @@ def _implied_bounds(matrix: Matrix) -> tuple[Floats, Floats]:
             break
         sums, endless_count = _sides_of_rows(matrix, lower, upper)
         highest, lowest = np.full(len(upper), np.inf), np.full(len(lower), -np.inf)
-        for rows, columns, factors in _entries(matrix):
+        for rows, columns, factors in matrix.entries():
             least, most = _sides_of_entries(factors, lower[columns], upper[columns])
             by_most = (matrix.row_upper[rows] - _of_others(rows, least, sums[0], endless_count[0], -np.inf)) / factors
             by_least = (matrix.row_lower[rows] - _of_others(rows, most, sums[1], endless_count[1], np.inf)) / factors
@@ -246,15 +246,6 @@ def _implied_bounds(matrix: Matrix) -> tuple[Floats, Floats]:
             np.minimum.at(highest, columns, np.where(factors > 0, by_most, by_least))
         lower, upper = np.where(np.isinf(lower), lowest, lower), np.where(np.isinf(upper), highest, upper)
     return lower, upper
-
-
-def _entries(matrix: Matrix) -> Iterator[tuple[NDArray[np.int32], Indices, Floats]]:
-    """Rows, columns and factors of all entries, some columns at a time: all of a large fleet at once are gigabytes."""
-    entries = matrix.matrix
-    for first in range(0, entries.shape[1], COLUMNS_AT_ONCE):
-        starts = entries.indptr[first : first + COLUMNS_AT_ONCE + 1]
-        here = slice(starts[0], starts[-1])
-        yield entries.indices[here], first + np.repeat(np.arange(len(starts) - 1), np.diff(starts)), entries.data[here]
 
 
 def _sides_of_entries(factors: Floats, lower: Floats, upper: Floats) -> tuple[Floats, Floats]:
@@ -267,7 +258,7 @@ def _sides_of_rows(matrix: Matrix, lower: Floats, upper: Floats) -> tuple[Floats
     """[2, rows] the same of rows, without what is endless; and how many of their entries are."""
     count = matrix.matrix.shape[0]
     sums, endless_count = np.zeros((2, count)), np.zeros((2, count))
-    for rows, columns, factors in _entries(matrix):
+    for rows, columns, factors in matrix.entries():
         for side, amounts in enumerate(_sides_of_entries(factors, lower[columns], upper[columns])):
             is_endless = np.isinf(amounts)
             sums[side] += np.bincount(rows, np.where(is_endless, 0.0, amounts), count)

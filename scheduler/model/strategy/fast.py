@@ -32,7 +32,7 @@ from scheduler.model.strategy.plain import plain
 from scheduler.model.strategy.portions import by_portions
 from scheduler.model.strategy.rounding import ROUNDINGS, Rounding, best_rounding
 from scheduler.model.strategy.rows import Row, with_rows
-from scheduler.model.strategy.search import Solution, among, best_of, better, proven
+from scheduler.model.strategy.search import Solution, best_of, better, proven
 from scheduler.model.strategy.tightening import tightening_of
 from scheduler.model.strategy.tree import MOST_COLUMNS_COUNT, TWIN_COLUMNS_COUNT, Tree, tree_of
 from scheduler.problem import Floats
@@ -64,7 +64,6 @@ def fast(matrix: Matrix, options: SolveOptions, clock: Clock, on_incumbent: Incu
     """The most money: offers first, machines rounded under them."""
     if not (matrix.integer & ~matrix.coarse).any():
         return _large_machines(matrix, options, clock, on_incumbent)
-    formulated, matrix = matrix, with_counts(matrix)
     safe: Solution | None = None
     if on_incumbent is not None and len(matrix.offers) and len(matrix.money) > LARGE_COLUMNS_COUNT:
         left = clock.left_seconds
@@ -72,13 +71,13 @@ def fast(matrix: Matrix, options: SolveOptions, clock: Clock, on_incumbent: Incu
         safe = _without_offers(matrix, options, Clock(seconds))
         if safe is not None:
             on_incumbent(*safe, None)
-    result = _by_portions(matrix, options, clock, safe) or _with_offers(
-        matrix, formulated, options, clock, on_incumbent
-    )
+    result = _by_portions(matrix, options, clock, safe)
+    if result is None and safe is not None and clock.left_seconds <= 0:
+        return best_of(safe, np.inf, options)
+    result = result or _with_offers(matrix, options, clock, on_incumbent)
     if safe is None or result.outcome is Outcome.INFEASIBLE:
         return result
-    found = None if result.x is None or result.objective is None else (result.x, result.objective)
-    return best_of(better(found, safe), np.inf if result.bound is None else result.bound, options)
+    return best_of(better(result.solution, safe), np.inf if result.bound is None else result.bound, options)
 
 
 def _large_machines(matrix: Matrix, options: SolveOptions, clock: Clock, on_incumbent: Incumbent | None) -> Result:
@@ -86,22 +85,19 @@ def _large_machines(matrix: Matrix, options: SolveOptions, clock: Clock, on_incu
     found = by_interval(matrix, options, clock, on_incumbent)
     if found is None or found.x is None:
         found = lone(matrix, options, clock, on_incumbent)
-    if found is None or found.x is None or found.objective is None:
+    if found is None or found.solution is None:
         return plain(matrix, options, clock, on_incumbent)
     if found.outcome is Outcome.OPTIMAL or clock.left_seconds <= 0:
         return found
     bound = np.inf if found.bound is None else found.bound
     last = plain(matrix, options, clock, _bounded(on_incumbent, bound), found.x)
-    best = None if last.x is None or last.objective is None else (last.x, last.objective)
-    return best_of(
-        better(best, (found.x, found.objective)), bound if last.bound is None else min(bound, last.bound), options
-    )
+    best = better(last.solution, found.solution)
+    return best_of(best, bound if last.bound is None else min(bound, last.bound), options)
 
 
-def _with_offers(
-    matrix: Matrix, formulated: Matrix, options: SolveOptions, clock: Clock, on_incumbent: Incumbent | None
-) -> Result:
+def _with_offers(formulated: Matrix, options: SolveOptions, clock: Clock, on_incumbent: Incumbent | None) -> Result:
     """The last word has branch and cut on the model as formulated: with counts it was far slower on a hard day."""
+    matrix = with_counts(formulated)
     known = Result(Outcome.LIMIT, None, None, np.inf)
     if len(matrix.money) > BLOCKS_COLUMNS_COUNT:
         with suppress(SolverError):  # too hard to take apart, or no time: the way below has an answer for both
@@ -112,7 +108,7 @@ def _with_offers(
     if relaxed.outcome is Outcome.INFEASIBLE:
         return relaxed
     bound = min(value for value in (known.bound, relaxed.bound, np.inf) if value is not None)
-    best = None if known.x is None or known.objective is None else (known.x, known.objective)
+    best = known.solution
     if relaxed.x is None or relaxed.bound is None or not np.isfinite(bound):
         return best_of(best, bound, options)
     if best is None or not proven(best[1], bound, options):
@@ -127,8 +123,7 @@ def _with_offers(
     )
     if last.outcome is Outcome.INFEASIBLE:
         return last
-    if last.x is not None and last.objective is not None:
-        best = better(best, (last.x, last.objective))
+    best = better(best, last.solution)
     return best_of(best, bound if last.bound is None else min(bound, last.bound), options)
 
 
@@ -223,19 +218,19 @@ def _without_offers(matrix: Matrix, options: SolveOptions, clock: Clock) -> Solu
     """A plan that offers nothing, soon rather than good, and its money; None where it does not come off."""
     upper = matrix.upper.copy()
     upper[matrix.offers] = 0.0
-    bare, columns = replace(matrix, upper=upper), np.arange(len(upper))
+    bare, chosen = replace(matrix, upper=upper), np.ones(len(upper), dtype=bool)
     held = rows_of_markets(matrix)
     if not ((matrix.row_lower[held] > 0) | (matrix.row_upper[held] < 0)).any():  # no award: nothing needs be held
-        columns = columns_beside(matrix, held)
-        bare = bare.part(columns)
-    apart, x = Apart(bare), np.zeros(len(columns))
-    solutions = side_by_side(lambda part: _soon(bare.part(*part), options, clock), apart.parts)
+        chosen = np.zeros(len(upper), dtype=bool)
+        chosen[columns_beside(matrix, held)] = True
+    apart, x = Apart(bare, chosen, matrix.asset), np.zeros(len(upper))
+    solutions = side_by_side(lambda part: _soon(with_counts(bare.part(*part)), options, clock), apart.parts)
     for (own, _), solution in zip(apart.parts, solutions, strict=True):
         if solution is None:
             return None
         x[own] = solution
     x = apart.complete(x)
-    return among(columns, x, len(upper)), float(bare.money @ x) + bare.constant
+    return x, float(bare.money @ x) + bare.constant
 
 
 def _soon(matrix: Matrix, options: SolveOptions, clock: Clock) -> Floats | None:

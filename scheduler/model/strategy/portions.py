@@ -1,49 +1,58 @@
-"""Hundreds of sites: portions of them, each with its share of what sites share, and offers that all of them hold.
+"""Hundreds of sites: portions of them, each with its share of what sites share, drawn anew again and again.
 
 A step of the simplex method looks at all columns, so small relaxations are solved in a fraction of the time of a large
-one, and two of them side by side. Each portion offers by itself, in parts of MW; what all offer together is made whole,
-and each holds its part of that; the machines of each are rounded around it.
+one, and two of them side by side. Each portion offers by itself, in parts of MW. What portions could have traded from
+one hour of an offer to the next is lost; so sites are drawn into other portions, which begin with what their sites
+hold, and trade that (`trade.py`). Then what all offer together is made whole, each portion holds its part of that
+(`shares.py`), and its machines are rounded around it.
 
 The bound is that of all sites: any prices of what they share give one, as long as they are the same for all (Lagrangian
-relaxation; Geoffrion 1974), and the mean of the portions' prices is nearly right. What is lost is what portions could
-have traded from one hour of an offer to the next: a half of it with portions twice as large.
+relaxation; Geoffrion 1974), and the mean of the portions' prices is nearly right.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.sparse import coo_array, csr_array
-from scipy.sparse.csgraph import connected_components
+from scipy.sparse import csc_array, csr_array
 
 from scheduler.errors import SolverError
 from scheduler.model.compile import Matrix
 from scheduler.model.solve import Clock, Result, Solver
 from scheduler.model.strategy.apart import AT_ONCE, Indices, side_by_side
-from scheduler.model.strategy.blocks import rows_naming, rows_of_markets, sites_of
-from scheduler.model.strategy.relaxation import Relaxation
-from scheduler.model.strategy.rounding import Rounding, best_rounding
+from scheduler.model.strategy.blocks import rows_naming, rows_of_markets
+from scheduler.model.strategy.rounding import Rounding, best_rounding, with_columns
 from scheduler.model.strategy.search import Solution, among, best_of
+from scheduler.model.strategy.shares import Shares
+from scheduler.model.strategy.trade import Portion, Trade
 from scheduler.problem import Floats
 from scheduler.settings import SolveOptions
 
 SITES_PER_PORTION = 10
-SITES_OF_FIRST_COUNT = 5
-"""Whose prices are those that all portions begin with."""
-GAP = 3e-4
-SHARE_OF_TIME_TO_RELAX = 0.4
-SHARE_OF_TIME_TO_ROUND = 0.8
-TRIES = ((0.07, 0), (0.1, 0), (0.15, 0), (0.25, 0), (0.5, 0), (0.0, 1))
+MOST_COLUMNS_COUNT_TO_BEGIN = 200_000
+"""Of a portion of the first draw, of which nothing is known yet: more take too long."""
+MOST_DRAWS_COUNT = 8
+LEAST_GAIN = 2e-5
+"""Of the money, what a draw must bring for another one to come."""
+SHARE_OF_TIME_TO_BEGIN = 0.4
+"""Of the time, until when the first portions are balanced."""
+SHARE_OF_FIRST = 0.45
+"""Of the time of the first draw, what another one takes."""
+SHARE_OF_TIME_FOR_OFFERS = 0.1
+LAPS_COUNT = 2
+"""How often a portion may be asked to hold what others lack."""
+SHARE_OF_TIME_TO_ROUND = 0.75
+"""Of what a portion has at the end; the rest is for its bound."""
+TRIES = ((0.07, 0), (0.1, 0), (0.15, 0), (0.25, 0))
+TRIES_WHERE_IT_LACKS = ((0.07, 0), (0.25, 0), (0.5, 0), (0.0, 1))
 SHARE_BY_MARGIN = 0.5
 """Of the time that a portion has to be rounded, what each of these may take."""
 PRECISION_MW = 1e-6
-MOST_OFF_MW = 1e-5
-"""What the solver leaves of each portion, 1e-7, added up."""
-DUST_MW = 1e-9
+MOST_OFF_MW = 0.5e-6
+"""What portions may lack together, or have too much: half of what the checker lets pass."""
 
 
 def by_portions(matrix: Matrix, options: SolveOptions, clock: Clock, held: Floats | None = None) -> Result:
@@ -53,230 +62,208 @@ def by_portions(matrix: Matrix, options: SolveOptions, clock: Clock, held: Float
 
     Raises SolverError: there is one only, one has no solution, more than offers is to be decided for all, no time.
     """
-    parts = _Shared(matrix, np.zeros(len(matrix.money)) if held is None else held)
-    if not len(parts.offers) or (matrix.coarse & ~parts.is_shared).any():
+    safe = np.zeros(len(matrix.money)) if held is None else held
+    shares = Shares(matrix, safe)
+    if not len(shares.offers) or (matrix.coarse & ~shares.is_shared).any():
         raise SolverError("nothing is offered together, or large machines are to be decided for all sites at once")
-    sites = np.random.default_rng(options.seed).permutation(np.unique(parts.site[parts.site >= 0]))
-    if len(sites) <= SITES_PER_PORTION:
+    if len(shares.sites) <= SITES_PER_PORTION:
         raise SolverError("there is one portion only")
-    prices = _prices_of(_Portion(parts, sites[:SITES_OF_FIRST_COUNT]), clock)
-    portions = [_Portion(parts, chosen) for chosen in np.array_split(sites, -(-len(sites) // SITES_PER_PORTION))]
-    seconds = SHARE_OF_TIME_TO_RELAX * clock.left_seconds * AT_ONCE / len(portions)
-    side_by_side(lambda portion: portion.relax(prices, clock, Clock(seconds)), portions)
-    _share_whole_offers(parts, portions, clock)
-    plan, bound = _together(parts, portions, _rounded(portions, options, clock)), np.inf
-    with suppress(SolverError):  # no time: a plan without a bound is one
-        bound = _bound(parts, portions, clock)
+    trade = Trade(shares)
+    drawn = _traded(trade, shares, options.seed, clock)
+    shares.offer(_most_offers(shares, clock))
+    try:
+        plan, bound = _ended(trade, shares, drawn, options, clock)
+    except SolverError:  # where all can hold no more there is no room for whole machines, but there is in a safe plan
+        if clock.left_seconds <= 0:
+            raise
+        trade.hold(safe)
+        trade.go_on(drawn, clock, Clock(SHARE_OF_TIME_TO_BEGIN * clock.left_seconds))
+        shares.offer(_most_offers(shares, clock))
+        plan, bound = _ended(trade, shares, drawn, options, clock)
     return best_of(plan, bound, options)
 
 
-class _Shared:
-    """A matrix of many sites: which columns belong to no site, and whose they are together.
+def _traded(trade: Trade, shares: Shares, seed: int, clock: Clock) -> list[Indices]:
+    """Draws of portions, as long as they bring something and leave time for the end; the last of them."""
+    random = np.random.default_rng(seed)
+    per_site = np.count_nonzero(~shares.is_shared) / len(shares.sites)
+    drawn = _drawn(shares, random, min(SITES_PER_PORTION, max(1, int(MOST_COLUMNS_COUNT_TO_BEGIN / per_site))))
+    left_seconds, few = clock.left_seconds, drawn[0][: -(-len(drawn[0]) // 2)]
+    trade.begin(drawn, few, clock, Clock(SHARE_OF_TIME_TO_BEGIN * left_seconds))
+    took_seconds = SHARE_OF_FIRST * (left_seconds - clock.left_seconds)
+    for _ in range(MOST_DRAWS_COUNT):
+        left_seconds, before = clock.left_seconds, trade.money
+        if left_seconds < 2 * took_seconds:  # rounding and bound take no longer than a draw
+            break
+        drawn = _drawn(shares, random, SITES_PER_PORTION)
+        trade.go_on(drawn, clock, Clock(left_seconds - took_seconds))
+        if trade.money - before <= LEAST_GAIN * abs(before):
+            break
+        took_seconds = left_seconds - clock.left_seconds
+    return drawn
 
-    Columns of no site hang together by rows, as the offers of a block do; ``sites_of`` [kinds, sites] are those whose
-    columns meet some that hang together: an energy market of a country is that of its sites alone. What sites have in
-    a plan ``held`` [columns] is theirs; what rows leave beyond it is shared. ``is_common`` [rows]: where sites meet
-    what is shared, so that all portions must see one price.
+
+def _drawn(shares: Shares, random: np.random.Generator, most_count: int) -> list[Indices]:
+    """Portions of at most so many sites."""
+    sites = random.permutation(shares.sites)
+    return np.array_split(sites, -(-len(sites) // most_count))
+
+
+@dataclass(frozen=True, eq=False)
+class _Ended:
+    """A portion with whole machines: ``x`` [columns] and the most that it earns.
+
+    ``held`` [met rows]: what it holds beyond its part; ``lacking`` [met rows]: what it was asked for and does not.
     """
 
-    def __init__(self, matrix: Matrix, held: Floats) -> None:
-        self.matrix, self.site = matrix, sites_of(matrix)
-        self.offers = np.flatnonzero(matrix.coarse & (self.site < 0))
-        self.is_shared = self.site < 0
-        rows_count, columns_count = matrix.matrix.shape
-        shared = np.flatnonzero(self.is_shared)
-        entries = coo_array(matrix.matrix[:, shared])
-        both_count = rows_count + len(shared)
-        links = coo_array(
-            (np.ones(len(entries.row)), (entries.row, rows_count + entries.col)), shape=(both_count, both_count)
-        )
-        _, kind = connected_components(links, directed=False)
-        named = np.unique(entries.row)
-        kinds, numbers = np.unique(np.append(kind[named], kind[rows_count:]), return_inverse=True)
-        self.kind_of_row = np.full(rows_count, -1, dtype=np.int64)
-        self.kind_of_row[named] = numbers[: len(named)]
-        self.kind_of_column = np.full(columns_count, -1, dtype=np.int64)
-        self.kind_of_column[shared] = numbers[len(named) :]
-        sites_count = int(self.site.max()) + 1
-        here = np.isin(matrix.matrix.indices, named)
-        site = np.repeat(self.site, np.diff(matrix.matrix.indptr))[here]
-        of_kind = self.kind_of_row[matrix.matrix.indices[here]][site >= 0]
-        self.sites_of = np.zeros((len(kinds), sites_count), dtype=bool)
-        self.sites_of[of_kind, site[site >= 0]] = True
-        meets_none = ~self.sites_of.any(axis=1)
-        self.sites_of[meets_none] = np.isin(np.arange(sites_count), self.site)  # then it is everybody's
-        self.is_common = (self.kind_of_row >= 0) & rows_naming(matrix, ~self.is_shared)
-        self.is_common[_rows_of_free_columns(matrix, self.is_shared)] = False
-        self._of_sites = np.where(self.is_shared, 0.0, held)
-        self._held_by_sites = matrix.matrix @ self._of_sites  # [rows]
-
-    def part(self, chosen: Indices) -> tuple[Indices, Indices, Matrix]:
-        """Columns, rows and matrix of some sites with their share of what belongs to none: bounds and sides."""
-        columns = np.flatnonzero(np.isin(self.site, chosen) | self.is_shared)
-        rows = np.unique(self.matrix.matrix[:, columns].indices).astype(np.int64)
-        part = self.matrix.part(columns, rows)
-        share = np.append(self.sites_of[:, chosen].sum(axis=1) / self.sites_of.sum(axis=1), 1.0)
-        of_columns, of_rows = share[self.kind_of_column[columns]], share[self.kind_of_row[rows]]
-        own = part.matrix @ self._of_sites[columns]
-        beyond = np.where(self.kind_of_row[rows] < 0, 0.0, self._held_by_sites[rows])  # rows of no kind are its own
-        own = np.where(self.kind_of_row[rows] < 0, 0.0, own)
-        lower, upper = _share(part.lower, of_columns), _share(part.upper, of_columns)
-        row_lower, row_upper = (own + _share(side - beyond, of_rows) for side in (part.row_lower, part.row_upper))
-        return columns, rows, replace(part, lower=lower, upper=upper, row_lower=row_lower, row_upper=row_upper)
+    columns: Indices
+    x: Floats
+    held: Floats
+    lacking: Floats
+    bound: float
 
 
-def _rows_of_free_columns(matrix: Matrix, is_shared: NDArray[np.bool_]) -> Indices:
-    """Where a shared column without bounds, that nothing else names, takes up whatever is left, at the same price."""
-    is_free = is_shared & np.isinf(matrix.lower) & np.isinf(matrix.upper) & (np.diff(matrix.matrix.indptr) == 1)
-    rows: Indices = matrix.matrix.indices[matrix.matrix.indptr[:-1][is_free]].astype(np.int64)
-    return rows
+def _ended(
+    trade: Trade, shares: Shares, drawn: Sequence[Indices], options: SolveOptions, clock: Clock
+) -> tuple[Solution, float]:
+    """A plan of all with what is offered, and a bound: infinite where time was too short for one, or where portions
+    share what has no price of its own, such as the deviation from a cleared position.
+
+    What a portion lacks, since all that it has is held and machines are whole, those after it hold too, and the first
+    ones again. Raises SolverError where that is not enough, or the machines of a portion were not rounded.
+    """
+    matrix, count = shares.matrix, -(-len(drawn) // AT_ONCE)
+    found: dict[int, _Ended] = {}
+    lacking = np.zeros(len(shares.met_rows))
+    for turn in range(LAPS_COUNT * count):
+        if turn >= count and (np.abs(lacking) <= MOST_OFF_MW).all():
+            break
+        some = range(turn % count * AT_ONCE, min((turn % count + 1) * AT_ONCE, len(drawn)))
+        seconds = clock.left_seconds / max(1, count - turn)
+        asked = [lacking / len(some) + (found[one].held if one in found else 0.0) for one in some]
+        ended = _ended_some(trade, shares, options, [drawn[one] for one in some], asked, clock, seconds)
+        for one, each in zip(some, ended, strict=True):
+            found[one] = replace(each, bound=min(each.bound, found[one].bound if one in found else np.inf))
+        lacking = np.sum([found[one].lacking for one in some], axis=0)
+    x = np.zeros(len(matrix.money))
+    for each in found.values():
+        x[each.columns] += each.x
+    x[shares.offers] = shares.x[shares.offers]
+    return _whole(matrix, x), sum(each.bound - matrix.constant for each in found.values()) + matrix.constant
 
 
-def _share(values: Floats, share: Floats) -> Floats:
-    """Of nothing there is no share: 0 * infinity."""
-    with np.errstate(invalid="ignore"):
-        shared: Floats = np.where(share == 0, 0.0, values * share)
-    return shared
+def _ended_some(
+    trade: Trade,
+    shares: Shares,
+    options: SolveOptions,
+    drawn: Sequence[Indices],
+    asked: Sequence[Floats],
+    clock: Clock,
+    seconds: float,
+) -> list[_Ended]:
+    """Portions side by side, within ``seconds`` each; what fails tries again, alone."""
 
-
-class _Portion:
-    """Some sites, with their share of what belongs to no site."""
-
-    relaxation: Relaxation
-
-    def __init__(self, parts: _Shared, chosen: Indices) -> None:
-        self.columns, self.rows, self._matrix = parts.part(chosen)
-        self.is_here: NDArray[np.bool_] = np.any(parts.sites_of[:, chosen], axis=1)
-        self._rows_count = parts.matrix.matrix.shape[0]
-
-    def relax(self, prices: Floats | None, clock: Clock, until: Clock | None = None) -> None:
-        """By itself, from ``prices`` [all rows] of others; what of it there is when the time is over."""
-        self.relaxation = Relaxation(self._matrix, clock, None if prices is None else prices[self.rows])
-        self.relaxation.solve(GAP, until=until)
-        if self.relaxation.money == -np.inf:  # no time
-            self.relaxation.settle()
-        self.relaxation.let_solvers_go()
-        if self.relaxation.money == -np.inf:
-            raise SolverError("some of the sites were not brought into balance")
-
-    @property
-    def prices(self) -> Floats:
-        """[all rows] of markets; 0 for all others."""
-        prices = np.zeros(self._rows_count)
-        prices[self.rows] = self.relaxation.prices
-        return prices
-
-    def has_prices_of(self, parts: _Shared) -> bool:
-        """Whether it can be told the price of every row that needs a common one."""
-        is_needed = parts.is_common[self.rows] & self.is_here[parts.kind_of_row[self.rows]]
-        return bool(np.isin(np.flatnonzero(is_needed), rows_of_markets(self._matrix)).all())
-
-    def bound_at(self, prices: Floats, clock: Clock) -> float:
-        """What it earns at most, whatever it offers, where ``prices`` [all rows] of markets are given."""
-        relaxation = self.relaxation
-        relaxation.clock = clock
-        relaxation.limit(self._matrix.lower[relaxation.columns], self._matrix.upper[relaxation.columns])
-        return relaxation.bound_at(prices[self.rows])
-
-    @property
-    def offered(self) -> Floats:
-        """[offers] in parts: every portion has all of them, in the same order."""
-        offered: Floats = self.relaxation.x[self.relaxation.columns]
-        return offered
-
-    def hold(self, values: Floats) -> None:
-        """These offers from now on, [offers] in parts."""
-        self.relaxation.limit(values, values)
-
-    def rounded(self, options: SolveOptions, clock: Clock) -> Floats | None:
-        """[its columns] Whole machines that hold what it was given; None where nothing fits, or not in time."""
-        relaxation = self.relaxation
-        relaxation.clock = clock
-        with suppress(SolverError):  # out of time
-            found = relaxation.among_used()
-            x, money = found.x, found.money
-            if money == -np.inf:  # more columns have to come into use
-                relaxation.settle()
-                x, money = relaxation.x, relaxation.money
-            if money > -np.inf:
-                columns = np.flatnonzero(relaxation.used)
-                part = relaxation.matrix.part(columns, np.flatnonzero(rows_naming(relaxation.matrix, relaxation.used)))
-                is_given = part.coarse
-                part = replace(part, integer=part.integer & ~is_given, coarse=np.zeros_like(is_given))
-                rounding = Rounding(part, x[columns], options.seed)
-                best = best_rounding(rounding, TRIES, money, options, clock, None, 0, SHARE_BY_MARGIN)
-                if best is not None:
-                    return among(columns, best[0], len(self.columns))
+    def once(number: int) -> _Ended | None:
+        with suppress(SolverError):
+            return _ended_one(trade, shares, options, drawn[number], asked[number], Clock(seconds))
         return None
 
-
-def _prices_of(portion: _Portion, clock: Clock) -> Floats | None:
-    """[all rows] those of a portion by itself; None where it has no solution."""
-    with suppress(SolverError):
-        portion.relax(None, clock)
-        return portion.prices
-    return None
+    found = side_by_side(once, range(len(drawn)))
+    return [
+        one or _ended_one(trade, shares, options, chosen, more, Clock(min(seconds, clock.left_seconds)))
+        for one, chosen, more in zip(found, drawn, asked, strict=True)
+    ]
 
 
-def _bound(parts: _Shared, portions: Sequence[_Portion], clock: Clock) -> float:
-    """On the money of all, by the mean of the prices of those that have any.
+def _ended_one(
+    trade: Trade, shares: Shares, options: SolveOptions, chosen: Indices, lacking: Floats, clock: Clock
+) -> _Ended:
+    """A portion that holds what others are ``lacking`` [met rows] too, where its sites can at all.
 
-    Infinite where portions share what has no price of its own, such as the deviation from a cleared position.
+    Raises SolverError where its machines were not rounded.
     """
-    if not all(portion.has_prices_of(parts) for portion in portions):
+    portion = trade.portion(chosen, Clock(SHARE_OF_TIME_TO_ROUND * clock.left_seconds), lacking)
+    relaxation, rows, bound = portion.relaxation, portion.rows, np.inf
+    matrix = relaxation.matrix
+    lower, upper = matrix.lower[relaxation.columns], matrix.upper[relaxation.columns]
+    is_offer = matrix.coarse[shares.is_shared[portion.columns]]
+    x = _rounded(portion, shares.offered_by(chosen)[is_offer], options)
+    is_equal = portion.is_common & (matrix.row_lower == matrix.row_upper)
+    lacks = shares.gathered(np.where(is_equal, matrix.row_lower - matrix.matrix @ x, 0.0), rows)
+    with suppress(SolverError):  # no time: a plan without a bound is one
+        relaxation.clock = clock
+        relaxation.limit(lower, upper)
+        bound = _bound(portion, trade.prices_of(rows)) - float(trade.prices @ portion.more)
+    return _Ended(portion.columns, x, portion.more - lacks, lacks + lacking - portion.more, bound)
+
+
+def _bound(portion: Portion, prices: Floats) -> float:
+    """What a portion earns at most at ``prices`` [rows]; infinite if a common row has none."""
+    if not np.isin(np.flatnonzero(portion.is_common), rows_of_markets(portion.relaxation.matrix)).all():
         return np.inf
-    present = np.sum([portion.is_here for portion in portions], axis=0)
-    count_of_row = np.where(parts.kind_of_row >= 0, present[parts.kind_of_row], 1)
-    prices = np.sum([portion.prices for portion in portions], axis=0) / np.maximum(count_of_row, 1)
-    bounds = side_by_side(lambda portion: portion.bound_at(prices, clock), portions)
-    return float(sum(bounds)) - (len(portions) - 1) * parts.matrix.constant
+    return portion.relaxation.bound_at(prices)
 
 
-def _share_whole_offers(parts: _Shared, portions: Sequence[_Portion], clock: Clock) -> None:
-    """Each holds its part of the most whole offers that are no more than what all offer together."""
-    own = [portion.offered for portion in portions]
-    each = abs(csr_array(parts.matrix.matrix[:, parts.offers]))
-    offered_mw = each @ np.sum(own, axis=0)
-    whole = _nearest_below(parts, offered_mw, clock)
-    weights = np.maximum(offered_mw, DUST_MW)
-    for portion, values in zip(portions, own, strict=True):
-        part = np.where(offered_mw > DUST_MW, each @ values / weights, 1.0 / len(portions))
-        portion.hold(whole * ((each.T @ (part * weights)) / (each.T @ weights)))
+def _rounded(portion: Portion, offers: Floats, options: SolveOptions) -> Floats:
+    """[columns] whole machines that hold ``offers`` [offers] in parts, or less where all is held.
+
+    Raises SolverError where nothing fits, or not in time.
+    """
+    relaxation = portion.relaxation
+    relaxation.limit(offers, offers)
+    matrix, clock = relaxation.matrix, relaxation.clock
+    found = relaxation.among_used()
+    if found.money == -np.inf:  # more columns have to come into use
+        relaxation.settle()
+        found = relaxation.among_used()
+    if found.money == -np.inf and not len(found.lacking):
+        raise SolverError("some of the sites cannot hold what is offered")
+    columns, rows = np.flatnonzero(relaxation.used), np.flatnonzero(rows_naming(matrix, relaxation.used))
+    part = matrix.part(columns, rows)
+    part = replace(part, integer=part.integer & ~part.coarse, coarse=np.zeros_like(part.coarse))
+    near, best = found.x[columns], None
+    if found.money > -np.inf:
+        rounding = Rounding(part, near, options.seed)
+        best = best_rounding(rounding, TRIES, found.money, options, clock, None, 0, SHARE_BY_MARGIN)
+    if best is None:
+        off = np.flatnonzero(portion.is_common[rows])
+        elastic = _elastic(part, off, relaxation.dear)
+        rounding = Rounding(elastic, np.append(near, np.zeros(2 * len(off))), options.seed)
+        most = float(part.money @ near) + part.constant
+        best = best_rounding(rounding, TRIES_WHERE_IT_LACKS, most, options, clock, None, 0, SHARE_BY_MARGIN)
+    if best is None:
+        raise SolverError("the machines of some sites were not rounded")
+    return among(columns, best[0][: len(columns)], len(matrix.money))
 
 
-def _rounded(portions: Sequence[_Portion], options: SolveOptions, clock: Clock) -> list[Floats | None]:
-    """Whole machines of each portion; None where they were not found in the time that is left."""
-    seconds = SHARE_OF_TIME_TO_ROUND * clock.left_seconds * AT_ONCE / len(portions)
-    found = side_by_side(lambda portion: portion.rounded(options, Clock(seconds)), portions)
-    for number, portion in enumerate(portions):
-        if found[number] is None:  # alone, in all of the time
-            found[number] = portion.rounded(options, Clock(SHARE_OF_TIME_TO_ROUND * clock.left_seconds))
-    return found
+def _elastic(matrix: Matrix, rows: Indices, dear: float) -> Matrix:
+    """With columns of what some rows lack, or have too much, at a price."""
+    count = len(rows)
+    ends = (np.append(rows, rows), np.arange(2 * count))
+    off = csc_array((np.repeat([1.0, -1.0], count), ends), shape=(matrix.matrix.shape[0], 2 * count))
+    money = np.append(matrix.money, np.full(2 * count, -dear))
+    return replace(with_columns(matrix, off, upper=np.inf), money=money)
 
 
-def _nearest_below(parts: _Shared, offered_mw: Floats, clock: Clock) -> Floats:
-    """[offers] whole, of which no row takes more than ``offered_mw`` [rows]; rows of offers alone hold."""
-    matrix, offers = parts.matrix, parts.offers
+def _most_offers(shares: Shares, clock: Clock) -> Floats:
+    """[offers] the most whole ones of which no row takes more than what is offered; rows of offers alone hold."""
+    matrix, offers = shares.matrix, shares.offers
     is_offer = np.zeros(len(matrix.money), dtype=bool)
     is_offer[offers] = True
     named, beside = rows_naming(matrix, is_offer), rows_naming(matrix, ~is_offer)
     solver = Solver(matrix.part(offers, np.flatnonzero(named & ~beside)))
-    sold = abs(csr_array(matrix.matrix[:, offers])[np.flatnonzero(named & beside)])
-    solver.add_rows(sold, offered_mw[named & beside] + PRECISION_MW)
+    rows = np.flatnonzero(named & beside)
+    sold = abs(csr_array(matrix.matrix[:, offers])[rows])
+    solver.add_rows(sold, sold @ shares.x[offers] + PRECISION_MW)
     solver.set_costs(np.asarray(sold.sum(axis=0)).ravel(), maximise=True)
-    found = solver.solve(rel_gap=0.0, abs_gap=PRECISION_MW, seconds=clock.left_seconds)
+    found = solver.solve(rel_gap=0.0, abs_gap=PRECISION_MW, seconds=SHARE_OF_TIME_FOR_OFFERS * clock.left_seconds)
     if found.x is None:
         raise SolverError("no whole offers are below those of the portions")
     return np.rint(found.x)
 
 
-def _together(parts: _Shared, portions: Sequence[_Portion], solved: Sequence[Floats | None]) -> Solution:
-    """The plan of all. Raises SolverError where that of a portion is missing, or rows of all do not hold."""
-    matrix, x = parts.matrix, np.zeros(len(parts.matrix.money))
-    for portion, own in zip(portions, solved, strict=True):
-        if own is None:
-            raise SolverError("the machines of some sites were not rounded")
-        x[portion.columns] += own
+def _whole(matrix: Matrix, x: Floats) -> Solution:
+    """A plan of all from those of portions. Raises SolverError where rows of all do not hold."""
     whole = np.flatnonzero(matrix.integer)
     x[whole] = np.rint(x[whole])
     rows = matrix.matrix @ x

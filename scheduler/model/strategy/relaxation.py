@@ -16,7 +16,7 @@ the primal simplex method looks at all columns and rows.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -74,15 +74,33 @@ class Among:
     lacking: Indices
 
 
+@dataclass(frozen=True, eq=False)
+class Known:
+    """What another relaxation learned of columns and rows that this one has too.
+
+    ``used`` [columns]; ``duals`` [rows] of rows that several assets share; ``bases`` of the blocks, by asset.
+    """
+
+    used: NDArray[np.bool_]
+    duals: Floats
+    bases: Mapping[int, Basis]
+
+
 class Relaxation:
     """The relaxation of a matrix; ``bound`` and ``x`` [columns] after `solve`. Beyond its ``clock`` all is refused."""
 
     def __init__(
-        self, matrix: Matrix, clock: Clock, prices: Floats | None = None, *, keeps_solvers: bool | None = None
+        self,
+        matrix: Matrix,
+        clock: Clock,
+        prices: Floats | None = None,
+        *,
+        keeps_solvers: bool | None = None,
+        known: Known | None = None,
     ) -> None:
         """``prices`` [rows] of markets to begin with, where those of some sites are known.
 
-        ``keeps_solvers``: those of the blocks; None: where there are few.
+        ``keeps_solvers``: those of the blocks; None: where there are few. ``known``: of others with the same columns.
         """
         self.matrix = matrix
         self.bound = np.inf
@@ -90,14 +108,17 @@ class Relaxation:
         self.x = np.zeros(len(matrix.money))
         self.is_late = False  # it ended for want of time
         self.clock = clock
-        self._blocks = Blocks(matrix, keeps_solvers)
+        self._blocks = Blocks(matrix, keeps_solvers, None if known is None else known.bases)
         self._boxed = self._blocks.markets_rows
         self._always = (matrix.lower > 0) | matrix.coarse
         self._always[self._blocks.shared_columns] = True
         self.used = self._always.copy()
         self.columns = np.flatnonzero(matrix.coarse)
         self.cuts = Cuts()
-        first = self._without_offers()
+        if known is None:
+            first = self._without_offers()
+        else:
+            first, self.used = known.duals.copy(), self.used | known.used
         first[self._boxed] = _prices_of_offers(matrix, self._boxed) if prices is None else prices[self._boxed]
         self._center = first[self._boxed]
         self._mean_price = _mean_price(first, self._boxed)
@@ -105,7 +126,7 @@ class Relaxation:
         self._box = np.full(len(self._boxed), self._width)
         self._master = Master(matrix, self._blocks.shared_rows, self._boxed)
         self._is_pruned = False
-        self._asked(first)
+        self._duals = self._asked(first).duals
 
     def _without_offers(self) -> Floats:
         """[rows] prices of the problem that offers nothing; none of what markets ask for."""
@@ -223,7 +244,7 @@ class Relaxation:
             better, off = bound < self.bound, off_balance_mw > OFF_BALANCE_MW / max(1, len(self._boxed))
             held_back = off_balance_mw.sum() > OFF_BALANCE_MW
             if better:
-                self.bound, self._center = bound, prices[self._boxed]
+                self.bound, self._center, self._duals = bound, prices[self._boxed], answer.duals
             solved = self.bound - money <= rel_gap * abs(money)
             self.x = self._master.x()
             if solved and (roughly or not held_back):
@@ -255,9 +276,10 @@ class Relaxation:
             self._is_pruned = True
         self._master.begin_anew()
 
-    def let_solvers_go(self) -> None:
-        """What is asked next takes longer, and less memory until then."""
-        self._blocks.let_solvers_go()
+    @property
+    def known(self) -> Known:
+        """What is good to know for others."""
+        return Known(self.used, self._duals, self._blocks.bases)
 
     def bound_at(self, prices: Floats) -> float:
         """A bound where ``prices`` [rows] of markets are given, however far off balance they are then."""
@@ -294,6 +316,11 @@ class Relaxation:
                 self.money, self.x = money, self._master.x()
                 return
             self._asked(prices)
+
+    @property
+    def dear(self) -> float:
+        """What a MW of markets costs at most where it lacks."""
+        return float(self._endless_box().max(initial=0.0))
 
     def _endless_box(self) -> Floats:
         """[boxed] beyond any price; around nothing, or what is off balance would earn."""
