@@ -59,6 +59,13 @@ def test_a_block_answers_the_same_from_any_basis(
         assert said == pytest.approx(bound.of(Blocks(fleet).answer(prices, Clock(60)).duals), rel=1e-7)
 
 
+@pytest.mark.parametrize("library", [None, object()])
+def test_memory_is_given_back_where_that_is_possible(library: object | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    if library is not None:  # of another C library, without the function
+        monkeypatch.setattr(compile_module.ctypes, "CDLL", lambda _: library)
+    compile_module.give_memory_back()
+
+
 def test_blocks_answer_the_same_each_time(fleet: Matrix) -> None:
     prices = np.random.default_rng(3).standard_normal(fleet.matrix.shape[0])
     one, other = (Blocks(fleet).answer(prices, Clock(60)) for _ in range(2))
