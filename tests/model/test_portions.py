@@ -198,10 +198,10 @@ def traded(matrix: Matrix, draws_count: int) -> tuple[Shares, Trade, list[np.nda
     """Portions of two sites, drawn so often; and the money after each draw is no less than before."""
     shares = Shares(matrix, np.zeros(len(matrix.money)))
     trade, random = Trade(shares), np.random.default_rng(3)
-    drawn = portions._drawn(shares, random, 2)
+    drawn = portions._drawn(shares, random)
     trade.begin(drawn, drawn[0], Clock(60), Clock(60))
     for _ in range(draws_count):
-        before, drawn = trade.money, portions._drawn(shares, random, 2)
+        before, drawn = trade.money, portions._drawn(shares, random)
         trade.go_on(drawn, Clock(60), Clock(60))
         assert trade.money >= before - 1e-6 * abs(before)
     return shares, trade, drawn
@@ -245,12 +245,12 @@ def test_a_portion_that_fails_keeps_what_it_holds(monkeypatch: pytest.MonkeyPatc
         raise SolverError("no")
 
     monkeypatch.setattr(Relaxation, "solve", fails)
-    trade.go_on(portions._drawn(shares, random, 2), Clock(60), Clock(60))
+    trade.go_on(portions._drawn(shares, random), Clock(60), Clock(60))
     assert shares.x == pytest.approx(before, abs=1e-9)
 
 
 @pytest.mark.parametrize("some_deliver", [False, True])
-@pytest.mark.parametrize("site", [0, 3, 5])
+@pytest.mark.parametrize("site", [0, 5])
 def test_what_a_portion_lacks_others_hold(site: int, some_deliver: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """One of them holds a little less of all that it was asked for, the first time; also if it is the last of all."""
     matrix, rounded, lacked_mw = fleet_of(monkeypatch, 1, some_deliver=some_deliver), portions._rounded, []

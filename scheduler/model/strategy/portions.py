@@ -32,8 +32,6 @@ from scheduler.problem import Floats
 from scheduler.settings import SolveOptions
 
 SITES_PER_PORTION = 10
-MOST_COLUMNS_COUNT_TO_BEGIN = 200_000
-"""Of a portion of the first draw, of which nothing is known yet: more take too long."""
 MOST_DRAWS_COUNT = 8
 LEAST_GAIN = 2e-5
 """Of the money, what a draw must bring for another one to come."""
@@ -86,8 +84,7 @@ def by_portions(matrix: Matrix, options: SolveOptions, clock: Clock, held: Float
 def _traded(trade: Trade, shares: Shares, seed: int, clock: Clock) -> list[Indices]:
     """Draws of portions, as long as they bring something and leave time for the end; the last of them."""
     random = np.random.default_rng(seed)
-    per_site = np.count_nonzero(~shares.is_shared) / len(shares.sites)
-    drawn = _drawn(shares, random, min(SITES_PER_PORTION, max(1, int(MOST_COLUMNS_COUNT_TO_BEGIN / per_site))))
+    drawn = _drawn(shares, random)
     left_seconds, few = clock.left_seconds, drawn[0][: -(-len(drawn[0]) // 2)]
     trade.begin(drawn, few, clock, Clock(SHARE_OF_TIME_TO_BEGIN * left_seconds))
     took_seconds = SHARE_OF_FIRST * (left_seconds - clock.left_seconds)
@@ -95,7 +92,7 @@ def _traded(trade: Trade, shares: Shares, seed: int, clock: Clock) -> list[Indic
         left_seconds, before = clock.left_seconds, trade.money
         if left_seconds < 2 * took_seconds:  # rounding and bound take no longer than a draw
             break
-        drawn = _drawn(shares, random, SITES_PER_PORTION)
+        drawn = _drawn(shares, random)
         trade.go_on(drawn, clock, Clock(left_seconds - took_seconds))
         if trade.money - before <= LEAST_GAIN * abs(before):
             break
@@ -103,10 +100,9 @@ def _traded(trade: Trade, shares: Shares, seed: int, clock: Clock) -> list[Indic
     return drawn
 
 
-def _drawn(shares: Shares, random: np.random.Generator, most_count: int) -> list[Indices]:
-    """Portions of at most so many sites."""
+def _drawn(shares: Shares, random: np.random.Generator) -> list[Indices]:
     sites = random.permutation(shares.sites)
-    return np.array_split(sites, -(-len(sites) // most_count))
+    return np.array_split(sites, -(-len(sites) // SITES_PER_PORTION))
 
 
 @dataclass(frozen=True, eq=False)
