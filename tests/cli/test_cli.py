@@ -354,11 +354,24 @@ def test_a_fault_of_ours_is_no_plan(request_path, capsys, monkeypatch):
         assert str(error) in capsys.readouterr().err
 
 
+HEARING_INTERRUPTS = """
+import os, signal, sys
+
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+"""What a shell starts in the background is deaf to them, tests too, and so is what they start."""
+
+
 @pytest.mark.skipif(not HARD.exists(), reason="needs a request that takes seconds: fixtures/scale/s")
 def test_an_interrupt_ends_a_solve_at_once():
-    command = [sys.executable, "-m", "scheduler", "plan", str(HARD), "--strategy", "plain"]
+    command = ["-m", "scheduler", "plan", str(HARD), "--strategy", "plain"]
     with subprocess.Popen(
-        command, stderr=subprocess.PIPE, text=True, start_new_session=True, env=ENVIRONMENT
+        [sys.executable, "-c", HEARING_INTERRUPTS, sys.executable, *command],
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        env=ENVIRONMENT,
     ) as running:
         while not running.stderr.readline().endswith("solve\n"):
             assert running.poll() is None
