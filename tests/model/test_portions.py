@@ -18,6 +18,7 @@ from scheduler.model.strategy.fast import fast
 from scheduler.model.strategy.portions import by_portions
 from scheduler.model.strategy.relaxation import Relaxation
 from scheduler.model.strategy.rounding import with_columns
+from scheduler.model.strategy.rows import Row, with_rows
 from scheduler.model.strategy.shares import Shares
 from scheduler.model.strategy.trade import Portion, Trade
 from scheduler.plan import StopReason
@@ -123,6 +124,24 @@ def test_no_bound_where_portions_share_what_has_no_common_price(monkeypatch: pyt
     limited = matrix.limited(free, np.full(32, -1e3), np.full(32, 1e3))
     found = by_portions(limited, OPTIONS, Clock(60))
     assert found.x is not None and holds(limited, found.x) and found.bound is None
+
+
+def test_no_bound_where_a_portion_meets_a_row_by_its_share_of_offers_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Offers of a market of two sites hang together with those of all: who has none of the two has a share of them."""
+    matrix = fleet_of(monkeypatch, 1, some_deliver=True)
+    shares = Shares(matrix, np.zeros(len(matrix.money)))
+    of_few, of_all = (
+        next(offer for offer in shares.offers if shares.meets[kind_of(shares, offer)].sum() == count)
+        for count in (2, 6)
+    )
+    linked = with_rows(matrix, [Row(np.array([of_few, of_all]), np.ones(2), 1e3)])
+    found = by_portions(linked, OPTIONS, Clock(60))
+    assert found.x is not None and holds(linked, found.x) and found.bound is None
+
+
+def kind_of(shares: Shares, offer: int) -> int:
+    """What an offer hangs together with."""
+    return int(shares._kind_of_shared[np.searchsorted(np.flatnonzero(shares.is_shared), offer)])
 
 
 def test_large_machines_are_decided_for_all(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -189,13 +189,17 @@ def _ended_one(
     with suppress(SolverError):  # no time: a plan without a bound is one
         relaxation.clock = clock
         relaxation.limit(lower, upper)
-        bound = _bound(portion, trade.prices_of(rows)) - float(trade.prices @ portion.more)
+        bound = _bound(portion, shares, trade.prices_of(rows)) - float(trade.prices @ portion.more)
     return _Ended(portion.columns, x, portion.more - lacks, lacks + lacking - portion.more, bound)
 
 
-def _bound(portion: Portion, prices: Floats) -> float:
-    """What a portion earns at most at ``prices`` [rows]; infinite if a common row has none."""
-    if not np.isin(np.flatnonzero(portion.is_common), rows_of_markets(portion.relaxation.matrix)).all():
+def _bound(portion: Portion, shares: Shares, prices: Floats) -> float:
+    """What a portion earns at most at ``prices`` [rows]; infinite if a common row has none.
+
+    That of a row which only its share of offers meets would be its own price, and the bound not one of all.
+    """
+    needed = shares.are_met(portion.chosen, portion.rows) & shares.is_common[portion.rows]
+    if not np.isin(np.flatnonzero(needed), rows_of_markets(portion.relaxation.matrix)).all():
         return np.inf
     return portion.relaxation.bound_at(prices)
 

@@ -26,6 +26,7 @@ from scheduler.problem import Floats
 GAP_OF_FIRST, GAP = 1e-3, 1e-4
 """Of the first draw, and of those after it."""
 EQUAL = 1e-9
+"""Of the money: so much less is the same."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,7 +134,7 @@ class Trade:
         common: NDArray[np.bool_] = self._shares.is_common[rows] & rows_naming(part, ~self._shares.is_shared[columns])
         return common
 
-    def _balanced(self, portion: Portion, gap: float, until: Clock | None, *, is_known: bool = False) -> _Met:
+    def _balanced(self, portion: Portion, gap: float, until: Clock, *, is_known: bool = False) -> _Met:
         """A portion by itself. What belongs to its sites alone is noted at once, and nothing else is kept of it."""
         relaxation, columns, rows = portion.relaxation, portion.columns, portion.rows
         relaxation.solve(gap, until=until)
