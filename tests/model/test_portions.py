@@ -295,7 +295,7 @@ def test_what_a_portion_lacks_others_hold(site: int, some_deliver: bool, monkeyp
 
 
 def test_where_whole_machines_do_not_fit_each_site_goes_back_to_what_it_held(monkeypatch: pytest.MonkeyPatch) -> None:
-    matrix, ended, calls = fleet_of(monkeypatch, 1), portions._ended, []
+    matrix, ended, calls = fleet_of(monkeypatch, 1), portions._End.plan, []
 
     def fails_first(*given: Any) -> Any:
         calls.append(given)
@@ -303,7 +303,7 @@ def test_where_whole_machines_do_not_fit_each_site_goes_back_to_what_it_held(mon
             raise SolverError("no room")
         return ended(*given)
 
-    monkeypatch.setattr(portions, "_ended", fails_first)
+    monkeypatch.setattr(portions._End, "plan", fails_first)
     found = by_portions(matrix, OPTIONS, Clock(60))
     assert len(calls) == 2 and found.x is not None and holds(matrix, found.x) and found.x[matrix.offers].any()
     assert found.bound is not None and found.bound >= in_one_piece(matrix) * (1 - 1e-6)

@@ -12,7 +12,7 @@ relaxation; Geoffrion 1974), and the mean of the portions' prices is nearly righ
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
@@ -70,14 +70,14 @@ def by_portions(matrix: Matrix, options: SolveOptions, clock: Clock, held: Float
     drawn = _traded(trade, shares, options.seed, clock)
     shares.offer(_most_offers(shares, clock))
     try:
-        plan, bound = _ended(trade, shares, drawn, options, clock)
+        plan, bound = _End(trade, shares, drawn, options, clock).plan()
     except SolverError:  # where all can hold no more there is no room for whole machines, but there is in a safe plan
         if clock.left_seconds <= 0:
             raise
         trade.hold(safe)
         trade.go_on(drawn, clock, Clock(SHARE_OF_TIME_TO_BEGIN * clock.left_seconds))
         shares.offer(_most_offers(shares, clock))
-        plan, bound = _ended(trade, shares, drawn, options, clock)
+        plan, bound = _End(trade, shares, drawn, options, clock).plan()
     return best_of(plan, bound, options)
 
 
@@ -119,78 +119,73 @@ class _Ended:
     bound: float
 
 
-def _ended(
-    trade: Trade, shares: Shares, drawn: Sequence[Indices], options: SolveOptions, clock: Clock
-) -> tuple[Solution, float]:
-    """A plan of all with what is offered, and a bound: infinite where time was too short for one, or where portions
-    share what has no price of its own, such as the deviation from a cleared position.
+@dataclass(frozen=True, eq=False)
+class _End:
+    """The end of a trade: portions make their machines whole, two side by side."""
 
-    What a portion lacks, since all that it has is held and machines are whole, those after it hold too, and the first
-    ones again. Raises SolverError where that is not enough, or the machines of a portion were not rounded.
-    """
-    matrix, count = shares.matrix, -(-len(drawn) // AT_ONCE)
-    found: dict[int, _Ended] = {}
-    lacking = np.zeros(len(shares.met_rows))
-    for turn in range(LAPS_COUNT * count):
-        if turn >= count and (np.abs(lacking) <= MOST_OFF_MW).all():
-            break
-        some = range(turn % count * AT_ONCE, min((turn % count + 1) * AT_ONCE, len(drawn)))
-        seconds = clock.left_seconds / max(1, count - turn)
-        asked = [lacking / len(some) + (found[one].held if one in found else 0.0) for one in some]
-        ended = _ended_some(trade, shares, options, [drawn[one] for one in some], asked, clock, seconds)
-        for one, each in zip(some, ended, strict=True):
-            found[one] = replace(each, bound=min(each.bound, found[one].bound if one in found else np.inf))
-        lacking = np.sum([found[one].lacking for one in some], axis=0)
-    x = np.zeros(len(matrix.money))
-    for each in found.values():
-        x[each.columns] += each.x
-    x[shares.offers] = shares.x[shares.offers]
-    return _whole(matrix, x), sum(each.bound - matrix.constant for each in found.values()) + matrix.constant
+    trade: Trade
+    shares: Shares
+    drawn: Sequence[Indices]
+    options: SolveOptions
+    clock: Clock
 
+    def plan(self) -> tuple[Solution, float]:
+        """A plan of all with what is offered, and a bound: infinite where time was too short for one, or where portions
+        share what has no price of its own, such as the deviation from a cleared position.
 
-def _ended_some(
-    trade: Trade,
-    shares: Shares,
-    options: SolveOptions,
-    drawn: Sequence[Indices],
-    asked: Sequence[Floats],
-    clock: Clock,
-    seconds: float,
-) -> list[_Ended]:
-    """Portions side by side, within ``seconds`` each; what fails tries again, alone."""
+        What a portion lacks, since all that it has is held and machines are whole, those after it hold too, and the
+        first ones again. Raises SolverError where that is not enough, or the machines of a portion were not rounded.
+        """
+        matrix, drawn = self.shares.matrix, self.drawn
+        turns = [range(one, min(one + AT_ONCE, len(drawn))) for one in range(0, len(drawn), AT_ONCE)]
+        found: dict[int, _Ended] = {}
+        lacking = np.zeros(len(self.shares.met_rows))
+        for number, some in enumerate(turns * LAPS_COUNT):
+            if number >= len(turns) and (np.abs(lacking) <= MOST_OFF_MW).all():
+                break
+            seconds = self.clock.left_seconds / max(1, len(turns) - number)
+            asked = {one: lacking / len(some) + (found[one].held if one in found else 0.0) for one in some}
+            for one, each in self._some(asked, seconds).items():
+                found[one] = replace(each, bound=min(each.bound, found[one].bound if one in found else np.inf))
+            lacking = np.sum([found[one].lacking for one in some], axis=0)
+        x = np.zeros(len(matrix.money))
+        for each in found.values():
+            x[each.columns] += each.x
+        x[self.shares.offers] = self.shares.x[self.shares.offers]
+        return _whole(matrix, x), sum(each.bound - matrix.constant for each in found.values()) + matrix.constant
 
-    def once(number: int) -> _Ended | None:
-        with suppress(SolverError):
-            return _ended_one(trade, shares, options, drawn[number], asked[number], Clock(seconds))
-        return None
+    def _some(self, asked: Mapping[int, Floats], seconds: float) -> dict[int, _Ended]:
+        """Portions by number, within ``seconds`` each; what fails tries again, alone."""
 
-    found = side_by_side(once, range(len(drawn)))
-    return [
-        one or _ended_one(trade, shares, options, chosen, more, Clock(min(seconds, clock.left_seconds)))
-        for one, chosen, more in zip(found, drawn, asked, strict=True)
-    ]
+        def once(number: int) -> _Ended | None:
+            with suppress(SolverError):
+                return self._one(self.drawn[number], asked[number], Clock(seconds))
+            return None
 
+        return {
+            number: one or self._one(self.drawn[number], asked[number], Clock(min(seconds, self.clock.left_seconds)))
+            for number, one in zip(asked, side_by_side(once, asked), strict=True)
+        }
 
-def _ended_one(
-    trade: Trade, shares: Shares, options: SolveOptions, chosen: Indices, lacking: Floats, clock: Clock
-) -> _Ended:
-    """A portion that holds what others are ``lacking`` [met rows] too, where its sites can at all.
+    def _one(self, chosen: Indices, lacking: Floats, clock: Clock) -> _Ended:
+        """A portion that holds what others are ``lacking`` [met rows] too, where its sites can at all.
 
-    Raises SolverError where its machines were not rounded.
-    """
-    portion = trade.portion(chosen, Clock(SHARE_OF_TIME_TO_ROUND * clock.left_seconds), lacking)
-    relaxation, rows, bound = portion.relaxation, portion.rows, np.inf
-    matrix = relaxation.matrix
-    lower, upper = matrix.lower[relaxation.columns], matrix.upper[relaxation.columns]
-    is_offer = matrix.coarse[shares.is_shared[portion.columns]]
-    x = _rounded(portion, shares.offered_by(chosen)[is_offer], options)
-    is_equal = portion.is_common & (matrix.row_lower == matrix.row_upper)
-    lacks = shares.gathered(np.where(is_equal, matrix.row_lower - matrix.matrix @ x, 0.0), rows)
-    with suppress(SolverError):  # no time: a plan without a bound is one
-        relaxation.clock = clock
-        relaxation.limit(lower, upper)
-        bound = _bound(portion, shares, trade.prices_of(rows)) - float(trade.prices @ portion.more)
-    return _Ended(portion.columns, x, portion.more - lacks, lacks + lacking - portion.more, bound)
+        Raises SolverError where its machines were not rounded.
+        """
+        shares = self.shares
+        portion = self.trade.portion(chosen, Clock(SHARE_OF_TIME_TO_ROUND * clock.left_seconds), lacking)
+        relaxation, rows, bound = portion.relaxation, portion.rows, np.inf
+        matrix = relaxation.matrix
+        lower, upper = matrix.lower[relaxation.columns], matrix.upper[relaxation.columns]
+        is_offer = matrix.coarse[shares.is_shared[portion.columns]]
+        x = _rounded(portion, shares.offered_by(chosen)[is_offer], self.options)
+        is_equal = portion.is_common & (matrix.row_lower == matrix.row_upper)
+        lacks = shares.gathered(np.where(is_equal, matrix.row_lower - matrix.matrix @ x, 0.0), rows)
+        with suppress(SolverError):  # no time: a plan without a bound is one
+            relaxation.clock = clock
+            relaxation.limit(lower, upper)
+            bound = _bound(portion, shares, self.trade.prices_of(rows)) - float(self.trade.prices @ portion.more)
+        return _Ended(portion.columns, x, portion.more - lacks, lacks + lacking - portion.more, bound)
 
 
 def _bound(portion: Portion, shares: Shares, prices: Floats) -> float:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scheduler.errors import SolverError
-from scheduler.model.compile import Matrix, give_memory_back
+from scheduler.model.compile import give_memory_back
 from scheduler.model.solve import Basis, Clock
 from scheduler.model.strategy.apart import AT_ONCE, Indices, side_by_side
 from scheduler.model.strategy.blocks import MOST_COLUMNS_COUNT_WITH_SOLVERS, NOTHING, rows_naming
@@ -69,6 +69,7 @@ class Trade:
         self._used: NDArray[np.bool_] = np.zeros(columns_count, dtype=bool)
         self._duals = np.zeros(rows_count)  # where sites meet, the mean of the portions' of the last draw
         self._bases: dict[int, Basis] = {}
+        self._prices_of_few: Floats | None = None  # [rows] to begin with
 
     @property
     def money(self) -> float:
@@ -88,16 +89,17 @@ class Trade:
 
     def begin(self, drawn: Sequence[Indices], few: Indices, clock: Clock, until: Clock) -> None:
         """The first draw, from the prices of a ``few`` sites. Raises SolverError if a portion was not balanced."""
-        prices: Floats | None = None
         with suppress(SolverError):  # their share may be more than they can hold
-            met = self._balanced(self._new(few, None, clock), GAP_OF_FIRST, Clock(until.left_seconds / len(drawn)))
+            met = self._balanced(self.portion(few, clock), GAP_OF_FIRST, Clock(until.left_seconds / len(drawn)))
             prices = np.zeros(len(self._duals))
             prices[met.rows] = met.duals
+            self._prices_of_few = prices
         seconds = until.left_seconds * AT_ONCE / len(drawn)
-        found = side_by_side(
-            lambda chosen: self._balanced(self._new(chosen, prices, clock), GAP_OF_FIRST, Clock(seconds)), drawn
-        )
-        self._take(drawn, found)
+
+        def balanced(chosen: Indices) -> _Met:
+            return self._balanced(self.portion(chosen, clock), GAP_OF_FIRST, Clock(seconds))
+
+        self._take(drawn, side_by_side(balanced, drawn))
 
     def go_on(self, drawn: Sequence[Indices], clock: Clock, until: Clock) -> None:
         """Another draw, from what is held and known; a portion that was not balanced in time keeps what it holds."""
@@ -113,26 +115,16 @@ class Trade:
     def portion(self, chosen: Indices, clock: Clock, lacking: Floats | None = None) -> Portion:
         """Some sites as they are known; they hold what others are ``lacking`` [met rows] too, where they can at all."""
         columns, rows, part = self._shares.part(chosen)
-        bases = {asset: self._bases[asset] for asset in np.unique(part.asset).tolist() if asset in self._bases}
-        known = Known(self._used[columns], self._duals[rows], bases)
-        is_common = self._common(columns, rows, part)
+        known, prices = None, None if self._prices_of_few is None else self._prices_of_few[rows]
+        if self._draws_count:
+            bases = {asset: self._bases[asset] for asset in np.unique(part.asset).tolist() if asset in self._bases}
+            known, prices = Known(self._used[columns], self._duals[rows], bases), self._duals[rows]
+        is_common = self._shares.is_common[rows] & rows_naming(part, ~self._shares.is_shared[columns])
         more = np.where(is_common, 0.0 if lacking is None else self._shares.spread(lacking, rows), 0.0)
         if lacking is not None:
             part = replace(part, row_lower=part.row_lower + more, row_upper=part.row_upper + more)
-        relaxation = Relaxation(with_counts(part), clock, known.duals, keeps_solvers=self._keeps_solvers, known=known)
+        relaxation = Relaxation(with_counts(part), clock, prices, keeps_solvers=self._keeps_solvers, known=known)
         return Portion(chosen, columns, rows, relaxation, is_common, self._shares.gathered(more, rows))
-
-    def _new(self, chosen: Indices, prices: Floats | None, clock: Clock) -> Portion:
-        """Some sites that are not known yet, from ``prices`` [all rows] of others."""
-        columns, rows, part = self._shares.part(chosen)
-        own = None if prices is None else prices[rows]
-        relaxation = Relaxation(with_counts(part), clock, own, keeps_solvers=self._keeps_solvers)
-        is_common = self._common(columns, rows, part)
-        return Portion(chosen, columns, rows, relaxation, is_common, np.zeros(len(self._shares.met_rows)))
-
-    def _common(self, columns: Indices, rows: Indices, part: Matrix) -> NDArray[np.bool_]:
-        common: NDArray[np.bool_] = self._shares.is_common[rows] & rows_naming(part, ~self._shares.is_shared[columns])
-        return common
 
     def _balanced(self, portion: Portion, gap: float, until: Clock, *, is_known: bool = False) -> _Met:
         """A portion by itself. What belongs to its sites alone is noted at once, and nothing else is kept of it."""
