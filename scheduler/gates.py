@@ -103,9 +103,9 @@ def fold(
     elif terms.of_deviation:
         raise SchedulerError("how a deviation is settled goes with the result of an energy market")
     elif content is not None and bid_results.recognises(content):
-        file = bid_results.read(content, problem.horizon.time_zone)
+        file = bid_results.read(content)
         if bids_path is not None:
-            _compare(file, bid_results.read(Content.of(bids_path), problem.horizon.time_zone))
+            _compare(file, bid_results.read(Content.of(bids_path)))
         said += _fold_awards(new.problem, problem, file, market_ids, terms.penalty_per_mw_h or 0.0)
     elif content is not None:
         words = f"{bid_results.LIST_NAME}, {bid_results.OWN_NAME}, {position.NAME}"
@@ -183,7 +183,7 @@ def _compare_with_curve(file: PositionFile, curve: CurveFile, horizon: Horizon) 
                 f"{mw:g} MW were bought at {row.value:g} per MWh, and the curve in row {mine.number} of {name} {buys}"
             )
             hint = "is it the result of another curve? Where blocks were taken besides, leave the curve out"
-            raise InvalidFileError(f"{file.source.file}:{row.number}: {words} {buys}: {hint}")
+            raise InvalidFileError(f"{file.source.file}:{row.number}: {words}: {hint}")
 
 
 def _put(series: problem_pb2.Series, found: Series) -> None:

@@ -59,8 +59,8 @@ def schedule_of(path: str) -> pb.ScheduleResponse:
         raise InvalidFileError(lines_of(error.violations, name_of(path)).rstrip()) from None
 
 
-def audited_plan_of(args: argparse.Namespace) -> tuple[Schedule, Plan]:
-    """The answer in a file with its plan, of a conflict the relaxed one, for a request.
+def audited_plan_of(args: argparse.Namespace, request: pb.ScheduleRequest | None = None) -> tuple[Schedule, Plan]:
+    """The answer in a file with its plan, of a conflict the relaxed one, for a request: by default that of ``args``.
 
     Raises InvalidFileError where it holds no plan, and UnsoundPlanError where the checker finds fault with it.
     """
@@ -69,7 +69,7 @@ def audited_plan_of(args: argparse.Namespace) -> tuple[Schedule, Plan]:
     from scheduler.wire.request import schedule_request_from_pb
     from scheduler.wire.response import schedule_from_pb
 
-    _, problem, options = schedule_request_from_pb(request_of(args))
+    _, problem, options = schedule_request_from_pb(request or request_of(args))
     schedule = schedule_from_pb(schedule_of(args.plan), problem)
     if schedule.plan is None:
         raise InvalidFileError(f"{args.plan}: holds no plan")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scheduler.cli.arguments import OK, AddCommand, add_plan, count, tick
-from scheduler.cli.inputs import audited_plan_of
+from scheduler.cli.arguments import CONFLICT, OK, AddCommand, add_plan, count, tick
+from scheduler.cli.inputs import audited_plan_of, request_of
 from scheduler.errors import SchedulerError
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from scheduler.markets.reserve import ReserveMarket
     from scheduler.plan import Plan, Schedule
     from scheduler.problem import Problem
+    from scheduler.v1 import scheduler_pb2 as pb
 
 Run = Callable[[argparse.Namespace, "Schedule", "Plan"], None]
 
@@ -26,11 +28,11 @@ def add(command: AddCommand) -> None:
     write = command("write", _write, "write orders, bids, schedules and tables from a plan")
     kinds = write.add_subparsers(title="what", required=True, metavar="WHAT")
 
-    def kind(name: str, run: Run, words: str) -> argparse.ArgumentParser:
+    def kind(name: str, run: Run, words: str, *, is_order: bool = True) -> argparse.ArgumentParser:
         added = kinds.add_parser(name, help=words, description=f"{words[0].upper()}{words[1:]}.")
         add_plan(added)
         added.add_argument("-o", "--output", required=True, metavar="FILE", help=".csv or .xlsx")
-        added.set_defaults(write=run)
+        added.set_defaults(write=run, is_order=is_order)
         return added
 
     curve = kind("demand-curve", demand_curve, "what to buy at which price, period by period")
@@ -38,7 +40,7 @@ def add(command: AddCommand) -> None:
     add_curve(curve)
 
     blocks = kind("block-bids", _block_bids, "runs of a group that are taken whole or not, with minimum acceptance")
-    blocks.add_argument("--group", action="append", required=True, metavar="GROUP", help="may be named many times")
+    blocks.add_argument("--group", action="append", required=True, metavar="GROUP", help="may be named several times")
     _add_rules(blocks)
 
     for name, run, words in (
@@ -49,8 +51,9 @@ def add(command: AddCommand) -> None:
         _add_market(bids)
         bids.add_argument("--type", required=True, choices=["FCR", "aFRR", "mFRR"], help="of the reserve")
 
-    kind("schedule", _schedule, "what each site takes, and how far calls may move it")
-    tables = kind("tables", _tables, "the tables of plan --csv: a workbook FILE.xlsx, or a directory of files")
+    kind("schedule", _schedule, "what each site takes, and how far calls may move it", is_order=False)
+    words = "the tables of plan --csv: a workbook FILE.xlsx, or a directory of files"
+    tables = kind("tables", _tables, words, is_order=False)
     tables.add_argument(
         "--as", dest="kind", choices=["csv", "parquet"], default="csv", help="of the files in a directory"
     )
@@ -76,7 +79,6 @@ def add_curve(parser: argparse._ActionsContainer) -> None:
     add("--layout", choices=["nord-pool", "book"], default="nord-pool", help="(default: %(default)s)")
     add("--step-curve", action="store_true", help="volumes hold up to their price: nothing is linear")
     add("--most-points", type=count, default=200, metavar="N", help="of a curve (default: %(default)s)")
-    add("--date", type=date.fromisoformat, metavar="D", help="day of delivery, where the plan has several")
     for name in ("area", "member", "portfolio"):
         add(f"--{name}", default="", help="for the heading")
     add("--without", action="append", default=[], metavar="GROUP", help="leave out its starts: they are bid in blocks")
@@ -88,10 +90,18 @@ def _add_rules(parser: argparse._ActionsContainer) -> None:
     add("--most-price", type=float, default=4000.0, metavar="P", help="limit of the exchange (default: %(default)s)")
     add("--tick", type=tick, default=0.01, metavar="P", help="prices are multiples of it (default: %(default)s)")
     add("--lot-kw", type=count, default=100, metavar="N", help="volumes are multiples of it (default: %(default)s)")
+    add("--date", type=date.fromisoformat, metavar="D", help="day of delivery, where the plan has several")
 
 
 def _write(args: argparse.Namespace) -> int:
-    schedule, plan = audited_plan_of(args)
+    request = request_of(args)
+    schedule, plan = audited_plan_of(args, request)
+    if args.is_order and schedule.shortfalls:
+        words = "obligations clash, and more of them would clash more: see `scheduler plan`"
+        print(f"{args.output}: is not written: {words}", file=sys.stderr)
+        return CONFLICT
+    if "type" in args:
+        _check_type(request, _reserve_market(schedule.problem, args.market), args.type)
     args.write(args, schedule, plan)
     print(f"{args.output}: written")
     return OK
@@ -114,7 +124,7 @@ def _plot(args: argparse.Namespace) -> int:
 def demand_curve(args: argparse.Namespace, schedule: Schedule, plan: Plan) -> None:
     """Writes the curve of the market that is named, or of the only open one."""
     from scheduler.formats.demand_curve import CurveRules, book_rows, curves_of, nord_pool_sheet
-    from scheduler.formats.local_day import intervals_of_day
+    from scheduler.formats.local_day import intervals_of_day, on_market_clock
     from scheduler.formats.plan_files import write_rows
     from scheduler.worth import demand_of
 
@@ -128,9 +138,11 @@ def demand_curve(args: argparse.Namespace, schedule: Schedule, plan: Plan) -> No
         most_points_count=args.most_points,
         linear=not args.step_curve,
     )
-    periods = intervals_of_day(problem.horizon, args.date)
+    is_book = args.layout == "book"
+    periods = intervals_of_day(problem.horizon if is_book else on_market_clock(problem.horizon), args.date)
+    _check_groups(problem, args.without)
     demand = demand_of(problem, plan, market, frozenset(args.without))
-    if args.layout == "book":
+    if is_book:
         curves = {t: curves_of(demand, [t], rules)[t] for t in periods}
         rows = book_rows(curves, problem.horizon, problem.currency_code, rules, args.area)
     else:
@@ -150,11 +162,15 @@ def demand_curve(args: argparse.Namespace, schedule: Schedule, plan: Plan) -> No
 def _block_bids(args: argparse.Namespace, schedule: Schedule, plan: Plan) -> None:
     from scheduler.formats.block_bids import block_bids_of, nord_pool_block_rows
     from scheduler.formats.demand_curve import CurveRules
+    from scheduler.formats.local_day import intervals_of_day, on_market_clock
     from scheduler.formats.plan_files import write_rows
 
+    problem = schedule.problem
     rules = CurveRules(args.least_price, args.most_price, round(1 / args.tick), args.lot_kw)
-    bids = [bid for group in args.group for bid in block_bids_of(schedule.problem, plan, group, rules)]
-    write_rows(Path(args.output), nord_pool_block_rows(bids, schedule.problem))
+    periods = intervals_of_day(on_market_clock(problem.horizon), args.date)
+    _check_groups(problem, args.group)
+    bids = [bid for group in args.group for bid in block_bids_of(problem, plan, group, rules, periods)]
+    write_rows(Path(args.output), nord_pool_block_rows(bids, problem, periods))
 
 
 def _capacity_bids(args: argparse.Namespace, schedule: Schedule, plan: Plan) -> None:
@@ -191,6 +207,29 @@ def _tables(args: argparse.Namespace, schedule: Schedule, plan: Plan) -> None:
         return
     directory = prepare_directory(args.output, args.force)
     (write_tables if args.kind == "csv" else write_parquet)(directory, tables)
+
+
+def _check_type(request: pb.ScheduleRequest, market: ReserveMarket, reserve_type: str) -> None:
+    """Raises SchedulerError where the market names a product of another type."""
+    from scheduler.formats.into_request import named_product
+
+    found = named_product(next(one for one in request.problem.markets if one.id == market.id))
+    if found is not None and found.result != reserve_type:
+        words = f"is {found.result} by its product" if found.result else "names a product that has no such type"
+        raise SchedulerError(f"market {market.id!r} {words} ({found.name}): it is not {reserve_type}")
+
+
+def _check_groups(problem: Problem, named: list[str]) -> None:
+    """Raises SchedulerError where a group is named twice, or one that the request does not have."""
+    from scheduler.assets.miner_group import MinerGroup
+
+    groups = [asset.id for site in problem.sites for asset in site.assets if isinstance(asset, MinerGroup)]
+    for group in named:
+        if group not in groups:
+            words = f"the request has {', '.join(groups) or 'none'}"
+            raise SchedulerError(f"there is no group of mining machines {group!r}: {words}")
+        if named.count(group) > 1:
+            raise SchedulerError(f"group {group!r} is named twice")
 
 
 def _energy_market(problem: Problem, market_id: str) -> EnergyMarket:

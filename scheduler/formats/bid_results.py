@@ -22,7 +22,7 @@ from datetime import datetime, timedelta
 
 from scheduler.errors import InvalidFileError
 from scheduler.formats.content import Content
-from scheduler.formats.regelleistung import PRODUCTS, block_at, day_at, sheet_in
+from scheduler.formats.regelleistung import PRODUCTS, ZONE, block_at, day_at, sheet_in
 from scheduler.formats.series import Source
 from scheduler.formats.sheet import Sheet, csv_lines, decimal_mark, sheet_of, shown
 from scheduler.formats.tidy import instant_at
@@ -90,17 +90,17 @@ def recognises(content: Content) -> bool:
     return "DATE_FROM" in content.first_line
 
 
-def read(content: Content, zone_name: str) -> BidFile:
-    """All rows. Days and blocks of the first layout are those of the zone."""
+def read(content: Content) -> BidFile:
+    """All rows. Days and blocks of the first layout are those of the market's clock."""
     if content.first_line.startswith("market,"):
         return _read_own(content)
-    return _read_list(sheet_in(content, LIST_NAME), zone_name)
+    return _read_list(sheet_in(content, LIST_NAME))
 
 
 # ---- the layout of regelleistung.net ----------------------------------------------------------------------------
 
 
-def _read_list(sheet: Sheet, zone_name: str) -> BidFile:
+def _read_list(sheet: Sheet) -> BidFile:
     if BID not in sheet.header:
         words = f"has no column {BID} with ids of our own: a list of everybody's bids cannot tell which are ours"
         raise sheet.wrong(1, words)
@@ -123,7 +123,7 @@ def _read_list(sheet: Sheet, zone_name: str) -> BidFile:
         if reserve_type not in PRODUCTS:
             words = f"TYPE_OF_RESERVES must be one of {', '.join(PRODUCTS)}, is {shown(reserve_type)}"
             raise sheet.wrong(line.number, words)
-        direction, start, minutes = block_at(sheet, line, product, day, zone_name)
+        direction, start, minutes = block_at(sheet, line, product, day, ZONE)
         price = sheet.number(line, asked.place)
         paid = None if settled is None else sheet.number(line, settled.place, ("", "-"))
         assert price is not None, "nothing says that it is absent"

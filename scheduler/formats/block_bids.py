@@ -15,8 +15,8 @@ import numpy as np
 from scheduler.assets.machine import Mode
 from scheduler.assets.miner_group import MinerGroup, MinerGroupPlan
 from scheduler.errors import SchedulerError
-from scheduler.formats.demand_curve import CurveRules
-from scheduler.formats.local_day import period_name
+from scheduler.formats.demand_curve import CurveRules, check_periods
+from scheduler.formats.local_day import on_market_clock, period_name
 from scheduler.plan import Plan
 from scheduler.problem import Counts, Floats, Problem, Site
 from scheduler.tables import Cell
@@ -41,8 +41,12 @@ class BlockBid:
     least_percent: int  # minimum acceptance
 
 
-def block_bids_of(problem: Problem, plan: Plan, asset_id: str, rules: CurveRules) -> list[BlockBid]:
+def block_bids_of(
+    problem: Problem, plan: Plan, asset_id: str, rules: CurveRules, periods: range | None = None
+) -> list[BlockBid]:
     """The runs of a group's machines that are free of reserve: from rest to the first mode in which they would mine.
+
+    Of a run only what lies in the ``periods`` of an auction; None: in the whole plan.
 
     What they take on top of that mode starts nothing and belongs in the curve, and so do machines behind reserve, which
     run at any price. Runs that lie on one another are other machines: no block needs another. Volumes are rounded down
@@ -57,17 +61,23 @@ def block_bids_of(problem: Problem, plan: Plan, asset_id: str, rules: CurveRules
                     raise SchedulerError(f"group {asset_id!r} never rests: no block could pay for its starts")
                 free = asset_plan.mode_count - held_count(plan, asset, asset_plan)
                 mining = np.array([not mode.resting for mode in asset.modes])
-                return list(_bids(problem, site, asset, site_plan.grid_mw, free[mining].sum(axis=0), rules))
+                running = free[mining].sum(axis=0)
+                periods = periods or range(problem.horizon.count)
+                return list(_bids(problem, site, asset, site_plan.grid_mw, running, rules, periods))
     raise SchedulerError(f"there is no group of mining machines {asset_id!r}")
 
 
-def nord_pool_block_rows(bids: list[BlockBid], problem: Problem) -> list[Row]:
-    """Columns of the template, with an hour's column for each period of the day; blank Min.% would be 100."""
-    horizon = problem.horizon
-    periods = [period_name(horizon, t) for t in range(horizon.count)]
-    rows: list[Row] = [["Name", "From", "To", "Volume", "Price", "Min.%", "Link", *periods]]
+def nord_pool_block_rows(bids: list[BlockBid], problem: Problem, periods: range) -> list[Row]:
+    """Columns of the template, with an hour's column for each of the ``periods`` of a day; blank Min.% would be 100.
+
+    Raises SchedulerError for intervals that are no period of an auction.
+    """
+    check_periods(problem.horizon)
+    horizon = on_market_clock(problem.horizon)
+    names = [period_name(horizon, t) for t in periods]
+    rows: list[Row] = [["Name", "From", "To", "Volume", "Price", "Min.%", "Link", *names]]
     for bid in bids:
-        inside: Row = [bid.kw / KW_PER_MW if bid.start <= t < bid.end else None for t in range(horizon.count)]
+        inside: Row = [bid.kw / KW_PER_MW if bid.start <= t < bid.end else None for t in periods]
         start, end = (period_name(horizon, t) for t in (bid.start, bid.end - 1))
         figures: Row = [bid.kw / KW_PER_MW, bid.price_per_mwh, bid.least_percent, ""]
         rows.append([bid.name, start, end, *figures, *inside])
@@ -75,13 +85,21 @@ def nord_pool_block_rows(bids: list[BlockBid], problem: Problem) -> list[Row]:
 
 
 def _bids(
-    problem: Problem, site: Site, group: MinerGroup, grid_mw: Floats, running: Counts, rules: CurveRules
+    problem: Problem,
+    site: Site,
+    group: MinerGroup,
+    grid_mw: Floats,
+    running: Counts,
+    rules: CurveRules,
+    periods: range,
 ) -> Iterator[BlockBid]:
     rest, mode = frontier(group)[:2]
     machine_kw = (mode.power_w - rest.power_w) / W_PER_KW
-    for number, (start, end, machines) in enumerate(_layers(running), 1):
+    layers = [layer for layer in _layers(running) if layer[0] < periods.stop and layer[1] > periods.start]
+    for number, (begun, ended, machines) in enumerate(layers, 1):
+        start, end = max(begun, periods.start), min(ended, periods.stop)
         kw = math.floor(machines * machine_kw / rules.lot_kw + 1e-6) * rules.lot_kw
-        price = _worth(problem, site, group, grid_mw[start:end], machines, start, end)
+        price = _worth(problem, site, group, grid_mw[start:end], machines, start, end, (begun == start, ended == end))
         ticks = math.floor(min(price, rules.most_price_per_mwh) * rules.ticks_per_unit_count + 1e-6)
         if kw and ticks >= rules.limits_ticks[0]:
             least_percent = min(PERCENT, math.ceil(PERCENT * max(rules.lot_kw, machine_kw) / kw - 1e-6))
@@ -109,9 +127,18 @@ def _layers(running: Counts) -> list[tuple[int, int, int]]:
 
 
 def _worth(
-    problem: Problem, site: Site, group: MinerGroup, grid_mw: Floats, machines: int, start: int, end: int
+    problem: Problem,
+    site: Site,
+    group: MinerGroup,
+    grid_mw: Floats,
+    machines: int,
+    start: int,
+    end: int,
+    is_moved: tuple[bool, bool],
 ) -> float:
     """Mean price per MWh at which a run pays: its hash less fees, the moves in and out and what they do not hash.
+
+    is_moved: whether it begins with what is bid, and ends with it.
 
     grid_mw: what the meter shows during the run, which is taken for the last of it: the fee is due on what would not be
     imported without the run, none where the site would only feed in more. Machines that run when the horizon starts or
@@ -125,10 +152,10 @@ def _worth(
     imported_mw = np.maximum(grid_mw, 0.0) - np.maximum(grid_mw - machines * machine_mw, 0.0)
     fees = float((site.tariff.import_fee_per_mwh[start:end] * imported_mw).sum() * hours) / machines
     moved = 0.0
-    if start > 0:
+    if start > 0 and is_moved[0]:
         wear, seconds = _way(group, rest, mode)
         moved += wear + mode.hashrate_ths * float(income[start]) * min(seconds / 3600, (end - start) * hours)
-    if end < problem.horizon.count:
+    if end < problem.horizon.count and is_moved[1]:
         moved += _way(group, mode, rest)[0]
     return (earned - fees - moved) / (machine_mw * hours * (end - start))
 

@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterator
 
 from scheduler.errors import SchedulerError
-from scheduler.formats.local_day import block_hours
+from scheduler.formats.local_day import block_hours, on_market_clock
 from scheduler.markets.block import KW_PER_MW, Block
 from scheduler.markets.reserve import ReserveMarket
 from scheduler.plan import BlockPlan, Plan
@@ -30,7 +30,7 @@ def capacity_bids(problem: Problem, plan: Plan, market: ReserveMarket, reserve_t
 
     The price is the bid's; of a block without bids, the one expected where each is paid its own, and the lowest to ask
     (else, where it was not computed, the one expected) where all are paid the clearing price. Rounded up to the cent.
-    Raises SchedulerError for a type that does not fit the product, and blocks that are none of local hours.
+    Raises SchedulerError for a type that does not fit the product, and blocks that are none of the market's hours.
     """
     if reserve_type not in RESERVE_TYPES:
         raise SchedulerError(f"reserve is of type {', '.join(RESERVE_TYPES)}, not {reserve_type!r}")
@@ -46,7 +46,7 @@ def capacity_bids(problem: Problem, plan: Plan, market: ReserveMarket, reserve_t
     for block, block_plan in zip(market.blocks, market_plan.blocks, strict=True):
         if not block_plan.offered_kw:
             continue
-        day, hours = block_hours(problem.horizon, block.start_utc, block.end_utc)
+        day, hours = block_hours(on_market_clock(problem.horizon), block.start_utc, block.end_utc)
         real_hours = (block.end_utc - block.start_utc).total_seconds() / 3600
         for bid_id, kw, price, more in _offers(market, block, block_plan):
             asked = math.ceil(price * (real_hours if per_block else 1.0) * CENTS - 1e-6) / CENTS

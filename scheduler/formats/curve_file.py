@@ -14,7 +14,7 @@ from itertools import pairwise
 
 from scheduler.errors import InvalidFileError, SchedulerError
 from scheduler.formats.content import Content, Line
-from scheduler.formats.local_day import intervals_of_day, period_name
+from scheduler.formats.local_day import intervals_of_day, on_market_clock, period_name
 from scheduler.formats.series import MINUTE_FORMAT, Source
 from scheduler.formats.sheet import POINT, Sheet, csv_lines, sheet_of, shown
 from scheduler.formats.tidy import instant_at
@@ -124,6 +124,7 @@ def _read_periods(content: Content, heads: dict[str, str], lines: list[Line], ho
     for name in (DATE, CURRENCY):
         if name not in heads:
             raise InvalidFileError(f"{content.name}: the heading lacks {name!r}")
+    horizon = on_market_clock(horizon)
     try:
         day, month, year = heads[DATE].split("/")
         periods = intervals_of_day(horizon, date(int(year), int(month), int(day)))

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from scheduler.errors import SchedulerError
-from scheduler.formats.local_day import day_of, period_name
+from scheduler.formats.local_day import MARKET_ZONE, day_of, on_market_clock, period_name
 from scheduler.horizon import Horizon
 from scheduler.tables import Cell
 from scheduler.worth import Demand
@@ -42,6 +42,8 @@ class CurveRules:
 
     def __post_init__(self) -> None:
         """Raises SchedulerError for rules that allow no curve."""
+        if not (math.isfinite(self.least_price_per_mwh) and math.isfinite(self.most_price_per_mwh)):
+            raise SchedulerError("the price limits of an exchange are finite")
         if not self.least_price_per_mwh < self.most_price_per_mwh:
             words = f"{self.least_price_per_mwh:g} to {self.most_price_per_mwh:g}"
             raise SchedulerError(f"the price limits must rise: {words} per MWh do not")
@@ -103,10 +105,11 @@ def nord_pool_sheet(
 ) -> list[Row]:
     """The template of Nord Pool: heading, then steps of price across, a row for each period (facts A3).
 
-    Periods are named by the local clock, the hour that it shows twice with A and B: no template with quarters is
+    Periods are named by the market's clock, the hour that it shows twice with A and B: no template with quarters is
     published that says otherwise. Raises SchedulerError for intervals that are no period of an auction.
     """
-    _check_periods(horizon)
+    check_periods(horizon)
+    horizon = on_market_clock(horizon)
     first = min(curves)
     prices = list(curves[first])
     if any(list(curve) != prices for curve in curves.values()):
@@ -115,7 +118,7 @@ def nord_pool_sheet(
         ["Type", "Curve order"],
         ["Exported At", exported_at.strftime("%d/%m/%Y %H:%M:%S")],
         ["Date (DD/MM/YYYY)", day_of(horizon, first).strftime("%d/%m/%Y")],
-        ["Time Zone", f"CET/CEST ({horizon.time_zone})"],
+        ["Time Zone", f"CET/CEST ({MARKET_ZONE})"],
         ["Member", member],
         ["Portfolio", portfolio],
         ["Area", area],
@@ -135,7 +138,7 @@ def book_rows(
 
     Raises SchedulerError for intervals that are no period of an auction.
     """
-    _check_periods(horizon)
+    check_periods(horizon)
     price = f"price_{currency_code.lower()}_per_mwh"
     rows: list[Row] = [["utc_start", "utc_end", "area", "period", price, "volume_mw_buy_positive"]]
     for t, curve in sorted(curves.items()):
@@ -201,6 +204,7 @@ def _corners(curve: Curve, linear: bool) -> Curve:
     }
 
 
-def _check_periods(horizon: Horizon) -> None:
+def check_periods(horizon: Horizon) -> None:
+    """Raises SchedulerError for intervals that are no period of an auction."""
     if horizon.step_minutes not in PERIODS_MINUTES:
         raise SchedulerError(f"auctions have periods of 15, 30 or 60 minutes, the plan has {horizon.step_minutes}")

@@ -13,7 +13,7 @@ from itertools import pairwise
 
 from scheduler.errors import SchedulerError
 from scheduler.formats.capacity_bids import SIDES
-from scheduler.formats.local_day import day_of, number_in_day
+from scheduler.formats.local_day import day_of, number_in_day, on_market_clock
 from scheduler.markets.reserve import ReserveMarket
 from scheduler.plan import Backing, Plan
 from scheduler.problem import Direction, Floats, Problem
@@ -32,8 +32,8 @@ def energy_bids(problem: Problem, plan: Plan, market: ReserveMarket, reserve_typ
     """A heading, then the bids of each interval, cheapest first, over all that the plan holds for the market.
 
     Machines are sorted by what their calls cost, and bids are cut from them in the product's steps: each asks for its
-    dearest MW, rounded up to the cent, so that no call is paid below cost. Intervals are numbered through their civil
-    day, POS_001 to POS_092, _096 or _100, and stand as UTC instants beside it.
+    dearest MW, rounded up to the cent, so that no call is paid below cost. Intervals are numbered through the
+    market's day, POS_001 to POS_092, _096 or _100, and stand as UTC instants beside it.
     Raises SchedulerError for a type or product without energy bids.
     """
     if reserve_type not in ENERGY_TYPES:
@@ -53,7 +53,7 @@ def energy_bids(problem: Problem, plan: Plan, market: ReserveMarket, reserve_typ
             f"MERIT_ORDER_PRICE_[{currency}/MWh]",
         ]
     ]
-    horizon, side = problem.horizon, SIDES[market.product.direction]
+    horizon, side = on_market_clock(problem.horizon), SIDES[market.product.direction]
     inverted = -1 if market.product.direction is Direction.DOWN else 1
     held = []
     for backing in next(one for one in plan.markets if one.market_id == market.id).backing:

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from scheduler.errors import SchedulerError
 from scheduler.horizon import Horizon
+
+MARKET_ZONE = "Europe/Berlin"
+"""CET/CEST: the clock of regelleistung.net and of Nord Pool's templates, wherever sites are (facts A1, A3, A4)."""
+
+
+def on_market_clock(horizon: Horizon) -> Horizon:
+    """The same intervals, with the days and hours of those markets."""
+    return replace(horizon, time_zone=MARKET_ZONE)
 
 
 def intervals_of_day(horizon: Horizon, day: date | None) -> range:

@@ -48,6 +48,43 @@ def test_bids_by_a_plan_that_is_there(desk, plan_of_the_day, capsys):
     assert len({row["utc_start"] for row in rows_of("c.csv")}) == 96
 
 
+@pytest.mark.parametrize("kind", ["capacity-bids", "energy-bids"])
+def test_orders_of_another_type_than_the_market_s_are_refused(desk, plan_of_the_day, kind, capsys):
+    words = ["write", kind, "request.json", str(plan_of_the_day), "--market", "afrr-up", "-o", "x.csv"]
+    assert cli.main([*words, "--type", "mFRR"]) == 1
+    assert "market 'afrr-up' is aFRR by its product (de/afrr-up): it is not mFRR" in capsys.readouterr().err
+    assert not Path("x.csv").exists()
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Helsinki", "America/Chicago"])
+def test_bids_are_by_the_clock_of_the_market_wherever_the_request_is(desk, plan_of_the_day, zone):
+    """The same instants make the same bids: products, periods and the day of delivery are CET/CEST."""
+    shutil.copy(plan_of_the_day, "plan.json")
+    for name, far in (("request.json", "far.json"), ("plan.json", "far-plan.json")):
+        Path(far).write_text(Path(name).read_text().replace("Europe/Berlin", zone))
+    kinds = [
+        ["demand-curve"],
+        ["capacity-bids", "--market", "afrr-down", "--type", "aFRR"],
+        ["energy-bids", "--market", "afrr-up", "--type", "aFRR"],
+        ["block-bids", "--group", request_in("request.json").problem.sites[0].assets[0].id],
+    ]
+    for kind in kinds:
+        for request, plan, out in (("request.json", "plan.json", "near.csv"), ("far.json", "far-plan.json", "far.csv")):
+            assert cli.main(["write", kind[0], request, plan, "-o", out, *kind[1:]]) == 0
+        near, far = (Path(f"{name}.csv").read_text().splitlines() for name in ("near", "far"))
+        assert [row for row in near if "Exported" not in row] == [row for row in far if "Exported" not in row]
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Helsinki"])
+def test_results_are_by_the_clock_of_the_market_wherever_the_request_is(desk, zone):
+    Path("far.json").write_text(Path("request.json").read_text().replace("Europe/Berlin", zone))
+    for request, new in (("request.json", "near2.json"), ("far.json", "far2.json")):
+        assert cli.main(["award", request, "fcr-result.csv", "-o", new]) == 0
+    near, far = request_in("near2.json"), request_in("far2.json")
+    far.problem.horizon.time_zone = near.problem.horizon.time_zone
+    assert near == far
+
+
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [

@@ -99,13 +99,55 @@ def test_tables(day, tmp_path, capsys):
         (["demand-curve", "-o", "x.csv", "--most-points", "3"], "at least 4 points"),
         (["capacity-bids", "-o", "x.csv", "--type", "FCR"], "name one reserve market with --market, of"),
         (["block-bids", "-o", "x.csv", "--group", "none"], "there is no group of mining machines 'none'"),
+        (["block-bids", "-o", "x.csv", "--group", "GROUP", "--group", "GROUP"], "is named twice"),
+        (["block-bids", "-o", "x.csv", "--group", "GROUP", "--date", "2031-01-01"], "which 2031-01-01 is not in"),
+        (["demand-curve", "-o", "x.csv", "--without", "none"], "there is no group of mining machines 'none'"),
+        (["demand-curve", "-o", "x.csv", "--most-price", "inf"], "the price limits of an exchange are finite"),
     ],
 )
 def test_what_cannot_be_written_is_said(day, words, message, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
+    group = json.loads(Path(day[0]).read_text())["problem"]["sites"][0]["assets"][0]["id"]
+    words = [group if word == "GROUP" else word for word in words]
     assert cli.main(["write", words[0], *day, *words[1:]]) == 1
     assert message in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
+
+
+def test_blocks_of_one_day_of_several(tmp_path, capsys):
+    """A run over midnight is asked for day by day: in the first it starts, in the second it has."""
+    request = tiny_request_pb([200.0] * 10 + [20.0] * 12 + [200.0] * 8)  # from 08:00 local: the day has 16 hours of it
+    request.problem.sites[0].assets[0].miner_group.moves[0].wear_cost = 2.0
+    paths = [tmp_path / "request.json", tmp_path / "plan.json"]
+    paths[0].write_text(response_to_json(request))
+    paths[1].write_text(response_to_json(make_plan(paths[0]).response))
+    words = ["write", "block-bids", *map(str, paths), "--group", "group", "-o", str(tmp_path / "b.csv")]
+    assert cli.main(words) == 1
+    assert "name the day of delivery" in capsys.readouterr().err
+    days = []
+    for day in ("2026-01-15", "2026-01-16"):
+        assert cli.main([*words, "--date", day]) == 0
+        header, *rows = rows_of(tmp_path / "b.csv")
+        assert len(header) == len(set(header))
+        days.append(rows)
+    ((first,), (second,)) = days
+    assert (first[1:3], second[1:3]) == (["18:00-19:00", "23:00-00:00"], ["00:00-01:00", "05:00-06:00"])
+    assert float(first[4]) < float(second[4]), "it starts in the first"
+
+
+def test_orders_of_a_conflict_are_refused_and_what_it_takes_is_told(tmp_path, capsys):
+    (request,) = DAYS.parent.glob("*/awards-clash/request.json")
+    plan, out = tmp_path / "plan.json", tmp_path / "x.csv"
+    plan.write_text(response_to_json(make_plan(request).response))
+    market = next(
+        m.id
+        for m in message_from_json(pb.ScheduleRequest, request.read_bytes(), "r").problem.markets
+        if m.HasField("reserve")
+    )
+    for words in (["demand-curve"], ["capacity-bids", "--market", market, "--type", "aFRR"]):
+        assert cli.main(["write", words[0], str(request), str(plan), "-o", str(out), *words[1:]]) == 3
+        assert "obligations clash" in capsys.readouterr().err and not out.exists()
+    assert cli.main(["write", "schedule", str(request), str(plan), "-o", str(out)]) == 0
 
 
 def test_a_plan_that_is_not_sound_is_never_handed_on(day, tmp_path, capsys):

@@ -427,7 +427,7 @@ def test_block_bids_read_back(tmp_path):
     groups = [asset for site in problem.sites for asset in site.assets]
     bids = [bid for group in groups for bid in block_bids_of(problem, plan, group.id, LINEAR)]
     path = tmp_path / "blocks.csv"
-    write_rows(path, nord_pool_block_rows(bids, problem))
+    write_rows(path, nord_pool_block_rows(bids, problem, range(problem.horizon.count)))
     header, *rows = read_csv(path)
     assert header[:7] == ["Name", "From", "To", "Volume", "Price", "Min.%", "Link"]
     assert len(header) == 7 + problem.horizon.count

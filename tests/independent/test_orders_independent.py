@@ -90,7 +90,7 @@ def test_blocks_of_a_day(tmp_path):
     groups = [asset.id for site in problem.sites for asset in site.assets]
     bids = [bid for group in groups for bid in block_bids_of(problem, plan, group, LINEAR)]
     path = tmp_path / "blocks.csv"
-    write_rows(path, nord_pool_block_rows(bids, problem))
+    write_rows(path, nord_pool_block_rows(bids, problem, range(problem.horizon.count)))
     found = judged("blocks", path, problem.horizon)
     assert "refused" not in found, found
     assert [(block["name"], block["mtus"], block["mwh"]) for block in found["blocks"]] == [
