@@ -13,6 +13,7 @@ import scheduler
 from scheduler.cli import checking, desk, listing, planning, serving, stressing, writing
 from scheduler.cli.arguments import EXIT_CODES, FAILED, INTERRUPTED, MALFORMED, NO_PLAN, UNSOUND, Run
 from scheduler.cli.inputs import UnsoundPlanError, name_of
+from scheduler.cli.outputs import check_paths
 from scheduler.errors import InvalidFileError, InvalidRequestError, SchedulerError
 
 GROUPS = (planning, stressing, checking, writing, desk, listing, serving)
@@ -41,6 +42,7 @@ def main(argv: list[str] | None = None) -> int:
     """Runs a command. Returns the exit code."""
     args = build_parser().parse_args(argv)
     try:
+        check_paths(args)
         code: int = args.run(args)
         sys.stdout.flush()
         return code

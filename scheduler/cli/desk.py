@@ -86,6 +86,7 @@ def _bid(args: argparse.Namespace) -> int:
 
 def _planned(request: pb.ScheduleRequest, args: argparse.Namespace) -> Schedule:
     """The audited plan of the request."""
+    from scheduler.formats.whole_file import write_text
     from scheduler.v1 import scheduler_pb2 as pb
     from scheduler.wire.request import schedule_request_from_pb
     from scheduler.wire.response import schedule_from_pb
@@ -93,7 +94,7 @@ def _planned(request: pb.ScheduleRequest, args: argparse.Namespace) -> Schedule:
     with work.progress(args) as progress:
         answer = pb.ScheduleResponse.FromString(work.answered("schedule", request.SerializeToString(), progress))
     if args.save_plan:
-        Path(args.save_plan).write_text(json_of(answer), "utf-8")
+        write_text(Path(args.save_plan), json_of(answer))
     _, problem, _ = schedule_request_from_pb(request)
     return schedule_from_pb(answer, problem)
 
@@ -177,6 +178,7 @@ def _reserve_type(request: pb.ScheduleRequest, args: argparse.Namespace) -> str:
 
 def _award(args: argparse.Namespace) -> int:
     from scheduler.formats.into_request import put_prices
+    from scheduler.formats.whole_file import write_text
     from scheduler.gates import Terms, fold
     from scheduler.wire.request import schedule_request_from_pb
 
@@ -184,8 +186,6 @@ def _award(args: argparse.Namespace) -> int:
         raise SchedulerError("name a result, or markets in which nothing was won with --nothing")
     if args.bids and not args.result:
         raise SchedulerError("--bids goes with a result")
-    if args.request != "-" and Path(args.output).resolve() == Path(args.request).resolve():
-        raise SchedulerError(f"{args.output}: is the old request, which stays as it is: name another file")
     request = request_of(args)
     folded = fold(
         request,
@@ -203,7 +203,7 @@ def _award(args: argparse.Namespace) -> int:
     except InvalidRequestError as error:
         words = "\n".join(f"{args.output}: is not written: {violation}" for violation in error.violations)
         raise InvalidFileError(words) from None
-    Path(args.output).write_text(json_of(folded.request), "utf-8")
+    write_text(Path(args.output), json_of(folded.request))
     for line in said:
         print(line)
     stages: dict[str, list[str]] = {"open": [], "cleared": []}

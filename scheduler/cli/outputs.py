@@ -16,18 +16,26 @@ if TYPE_CHECKING:
     from scheduler.v1 import scheduler_pb2 as pb
 
 
+READ = ("request", "plan", "result", "bids", "prices", "deviation_prices")
+WRITTEN = ("output", "save_plan", "plot")
+"""Arguments that name files."""
+
+
 def shown(request: pb.ScheduleRequest, answer: pb.ScheduleResponse, args: argparse.Namespace) -> int:
     """Writes and prints an answer. Returns its exit code."""
+    from scheduler.formats.whole_file import write_text
     from scheduler.report import print_report
 
-    if args.output:
-        Path(args.output).write_text(json_of(answer), "utf-8")
-    if args.csv:
-        _write_csv(request, answer, args)
-    if args.json:
-        sys.stdout.write(json_of(answer))
-    else:
-        print_report(request, answer, sys.stdout)
+    try:
+        if args.output:
+            write_text(Path(args.output), json_of(answer))
+        if args.csv:
+            _write_csv(request, answer, args)
+    finally:  # what took long to find is not lost for want of room on a disk
+        if args.json:
+            sys.stdout.write(json_of(answer))
+        else:
+            print_report(request, answer, sys.stdout)
     codes = {"plan": OK, "conflict": CONFLICT, "no_plan": NO_PLAN}
     return codes.get(str(answer.WhichOneof("outcome")), FAILED)
 
@@ -41,6 +49,20 @@ def _write_csv(request: pb.ScheduleRequest, answer: pb.ScheduleResponse, args: a
         return
     for path in result.to_csv(args.csv, force=True):  # that it may be written was checked before
         print(f"{path}: written", file=sys.stderr)
+
+
+def check_paths(args: argparse.Namespace) -> None:
+    """Fails where a file would be written over one that the command reads, or over another that it writes."""
+    given = vars(args)
+    read = [given.get(name) or () for name in READ]
+    inputs = [path for paths in read for path in ([paths] if isinstance(paths, str) else paths) if path != "-"]
+    seen = {Path(path).resolve(): "is read by this command, and stays as it is" for path in inputs}
+    for path in (given.get(name) for name in WRITTEN):
+        if not path or (Path(path).exists() and not Path(path).is_file()):
+            continue
+        if words := seen.get(Path(path).resolve()):
+            raise SchedulerError(f"{path}: {words}: name another file")
+        seen[Path(path).resolve()] = "is written twice by this command"
 
 
 def check_output(args: argparse.Namespace) -> None:

@@ -75,7 +75,9 @@ def _check_picture(path: Path) -> None:
 
 def _write(answer: pb.StressResponse, currency: str, args: argparse.Namespace) -> None:
     if args.output:
-        Path(args.output).write_text(json_of(answer), "utf-8")
+        from scheduler.formats.whole_file import write_text
+
+        write_text(Path(args.output), json_of(answer))
     if answer.HasField("no_plan"):
         return
     if args.csv:

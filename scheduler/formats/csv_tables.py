@@ -10,6 +10,7 @@ from os import PathLike
 from pathlib import Path
 
 from scheduler.errors import SchedulerError
+from scheduler.formats.whole_file import in_place_of
 from scheduler.tables import Cell, Table
 
 
@@ -38,7 +39,7 @@ def write_tables(directory: Path, tables: Mapping[str, Table]) -> list[Path]:
 
 def write_csv(path: Path, rows: Iterable[Sequence[Cell]]) -> None:
     """Writes rows to a file."""
-    with path.open("w", encoding="utf-8", newline="") as file:
+    with in_place_of(path) as beside, beside.open("w", encoding="utf-8", newline="") as file:
         csv.writer(file, lineterminator="\n").writerows(map(_written, row) for row in rows)
 
 

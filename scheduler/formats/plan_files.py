@@ -17,6 +17,7 @@ from openpyxl.utils.exceptions import IllegalCharacterError
 
 from scheduler.errors import SchedulerError
 from scheduler.formats.csv_tables import write_csv
+from scheduler.formats.whole_file import in_place_of
 from scheduler.tables import Cell, Table
 
 MOST_XLSX_ROWS_COUNT = 2**20
@@ -52,7 +53,8 @@ def write_workbook(path: Path, sheets: Mapping[str, Iterable[Row]]) -> None:
     for sheet, lines in written:
         for line in lines:
             sheet.append(line)
-    book.save(path)
+    with in_place_of(path) as beside:
+        book.save(beside)
 
 
 def write_plan_workbook(path: Path, tables: Mapping[str, Table]) -> None:
@@ -69,7 +71,8 @@ def write_parquet(directory: Path, tables: Mapping[str, Table]) -> list[Path]:
         columns = {column: [row[i] for row in table.rows] for i, column in enumerate(table.columns)}
         arrays = [pyarrow.array(values, _arrow_type(pyarrow, name, values)) for name, values in columns.items()]
         path = directory / f"{Path(file_name).stem}.parquet"
-        parquet.write_table(pyarrow.table(arrays, names=list(columns)), path)
+        with in_place_of(path) as beside:
+            parquet.write_table(pyarrow.table(arrays, names=list(columns)), beside)
         paths.append(path)
     return paths
 

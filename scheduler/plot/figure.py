@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from scheduler.errors import SchedulerError
+from scheduler.formats.whole_file import in_place_of
 from scheduler.horizon import Horizon
 from scheduler.plan import Schedule
 from scheduler.plot import style
@@ -70,8 +71,8 @@ def save(figure: Figure, path: Path) -> None:
     """Writes a figure. Raises SchedulerError for a name that says nothing that can be drawn."""
     check_suffix(path)
     undated = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}  # the same plan makes the same bytes
-    with matplotlib.rc_context(style.RC):
-        figure.savefig(path, dpi=DOTS_PER_INCH, metadata=undated.get(path.suffix.lower()))
+    with matplotlib.rc_context(style.RC), in_place_of(path) as beside:
+        figure.savefig(beside, dpi=DOTS_PER_INCH, metadata=undated.get(path.suffix.lower()))
 
 
 def _headline(schedule: Schedule) -> tuple[str, str]:

@@ -95,8 +95,16 @@ def test_results_are_by_the_clock_of_the_market_wherever_the_request_is(desk, zo
         (["bid", "request.json", "fcr", "--plan", "p", "--save-plan", "q", "-o", "x"], 1, "--save-plan is for a plan"),
         (["award", "request.json", "-o", "x"], 1, "name a result, or markets in which nothing was won"),
         (["award", "request.json", "--nothing", "fcr", "--bids", "b", "-o", "x"], 1, "--bids goes with a result"),
-        (["award", "request.json", "fcr-result.csv", "-o", "request.json"], 1, "is the old request, which stays"),
-        (["award", "request.json", "fcr-result.csv", "-o", "./request.json"], 1, "is the old request, which stays"),
+        (
+            ["award", "request.json", "fcr-result.csv", "-o", "request.json"],
+            1,
+            "is read by this command, and stays as it is",
+        ),
+        (
+            ["award", "request.json", "fcr-result.csv", "-o", "./request.json"],
+            1,
+            "is read by this command, and stays as it is",
+        ),
         (
             ["award", "request.json", "afrr-result.csv", "--market", "fcr", "-o", "x"],
             2,
