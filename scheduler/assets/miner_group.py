@@ -281,12 +281,13 @@ class MinerGroup:
 
     def _inject_power(self, ledger: Ledger, site: Site, own: MinerGroupVars) -> None:
         """Each mode's power, corrected while moves run: a mean over the interval."""
+        step_seconds, count = ledger.problem.horizon.step_seconds, ledger.problem.horizon.count
         for m, mode in enumerate(self.modes):
             self._inject(ledger, site, mode.power_w / W_PER_MW, own.count[m])
         for a, move in enumerate(self.moves):
             target_w = self.modes[self.mode_index[move.to_mode_id]].power_w
             if move.power_w is not None and move.power_w != target_w:
-                for j, share in enumerate(in_transit_frac(move.seconds, ledger.problem.horizon.step_seconds)):
+                for j, share in enumerate(in_transit_frac(move.seconds, step_seconds, count)):
                     excess_mw = share * (move.power_w - target_w) / W_PER_MW
                     self._inject(ledger, site, excess_mw, shifted(own.move[a], j))
 
@@ -372,12 +373,13 @@ class MinerGroup:
     def _earn(self, ledger: Ledger, site: Site, own: MinerGroupVars) -> None:
         """Mining and wear as planned, and what expected calls change of them (formulation 7; facts E6)."""
         income = self.mining(ledger.problem).income_per_ths_h * ledger.hours
+        step_seconds, count = ledger.problem.horizon.step_seconds, ledger.problem.horizon.count
         btc = Stream(CashKind.BTC, site_id=site.id, asset_id=self.id)
         for m, mode in enumerate(self.modes):
             ledger.earn(btc, own.count[m], mode.hashrate_ths * income)
         for a, move in enumerate(self.moves):
             hashrate = self.modes[self.mode_index[move.to_mode_id]].hashrate_ths
-            for j, share in enumerate(in_transit_frac(move.seconds, ledger.problem.horizon.step_seconds)):
+            for j, share in enumerate(in_transit_frac(move.seconds, step_seconds, count)):
                 ledger.earn(btc, shifted(own.move[a], j), -share * hashrate * income)
             ledger.earn(Stream(CashKind.WEAR, site_id=site.id, asset_id=self.id), own.move[a], -move.wear_cost)
         ledger.earn_constant(btc, -self._hash_lost_at_start(ledger.problem) * income)
@@ -394,7 +396,7 @@ class MinerGroup:
         """[T] TH/s that the start state's machines on their way do not hash."""
         lost = np.zeros(problem.horizon.count)
         for cohort in self.initial_cohorts:
-            shares = in_transit_frac(cohort.seconds_until_settled, problem.horizon.step_seconds)[: len(lost)]
+            shares = in_transit_frac(cohort.seconds_until_settled, problem.horizon.step_seconds, len(lost))
             lost[: len(shares)] += (
                 np.array(shares) * cohort.count * self.modes[self.mode_index[cohort.mode_id]].hashrate_ths
             )
@@ -413,7 +415,7 @@ class MinerGroup:
         for a, made in enumerate(self.moves):
             target = self.modes[self.mode_index[made.to_mode_id]]
             on_way_w = target.power_w if made.power_w is None else made.power_w
-            for j, share in enumerate(in_transit_frac(made.seconds, problem.horizon.step_seconds)[: len(power_mw)]):
+            for j, share in enumerate(in_transit_frac(made.seconds, problem.horizon.step_seconds, len(power_mw))):
                 before = move[a, : len(power_mw) - j] * share
                 power_mw[j:] += before * (on_way_w - target.power_w) / W_PER_MW
                 hashrate[j:] -= before * target.hashrate_ths

@@ -138,7 +138,7 @@ class Ways:
             if move.power_w is not None:
                 step_seconds = self._horizon.step_seconds
                 seconds = min(move.seconds, step_seconds * self.locks[a])
-                for j, share in enumerate(in_transit_frac(seconds, step_seconds)[: self.locks[a]]):
+                for j, share in enumerate(in_transit_frac(seconds, step_seconds, self.locks[a])):
                     powers[j] += share * (move.power_w / W_PER_MW - target_mw)
             self._powers[a] = powers
         return self._powers[a]

@@ -21,15 +21,15 @@ def shifted(variables: Vars, steps: int) -> Vars:
 def window(variables: Vars, steps: int) -> Vars:
     """[T, steps] the variables of this interval and of the ``steps`` - 1 before it: their lock of ``steps`` still runs.
 
-    Rajan and Takriti 2005, minimum up and down times.
+    Of locks beyond the horizon, what lies in it: [T, T]. Rajan and Takriti 2005, minimum up and down times.
     """
-    return np.stack([shifted(variables, j) for j in range(steps)], axis=1)
+    return np.stack([shifted(variables, j) for j in range(max(1, min(steps, len(variables))))], axis=1)
 
 
-def in_transit_frac(seconds: float, step_seconds: float) -> list[float]:
-    """Share of each interval, from that of the move on, in which a move of ``seconds`` still runs."""
-    shares = []
-    while seconds > 0:
+def in_transit_frac(seconds: float, step_seconds: float, most_count: int) -> list[float]:
+    """Share of each interval, from that of the move on, in which a move of ``seconds`` runs; of ``most_count``."""
+    shares: list[float] = []
+    while seconds > 0 and len(shares) < most_count:
         shares.append(min(1.0, seconds / step_seconds))
         seconds -= step_seconds
     return shares

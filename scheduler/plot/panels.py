@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 
 from scheduler.assets.miner_group import MinerGroup, MinerGroupPlan
 from scheduler.markets.energy import EnergyMarket
+from scheduler.markets.reserve import ReserveMarket
 from scheduler.model.idioms import in_transit_frac
 from scheduler.plan import CashKind, Plan
 from scheduler.plot import style
@@ -152,7 +153,7 @@ def _power_by_mode(group: MinerGroup, plan: MinerGroupPlan, step_seconds: float)
     for move, made in zip(group.moves, plan.move_count, strict=True):
         target = group.mode_index[move.to_mode_id]
         if move.power_w is not None:
-            for j, share in enumerate(in_transit_frac(move.seconds, step_seconds)[: power.shape[1]]):
+            for j, share in enumerate(in_transit_frac(move.seconds, step_seconds, power.shape[1])):
                 before = made[: power.shape[1] - j] * share
                 power[target, j:] += before * (move.power_w - group.modes[target].power_w) / W_PER_MW
     return power
@@ -208,6 +209,7 @@ def _line(axes: Axes, edges: Floats, values: Floats, gid: str, colour: str, widt
 def draw_reserve(axes: Axes, problem: Problem, plan: Plan, edges: Floats) -> None:
     """MW held by market, up above the line and down below it; white: what is missing of awards."""
     nothing = np.zeros(len(edges) - 1)
+    product_of = {market.id: market.product for market in problem.markets if isinstance(market, ReserveMarket)}
     bands: list[Band] = []
     number = 0
     sides: dict[Direction, list[Layer]] = {Direction.UP: [], Direction.DOWN: []}
@@ -218,7 +220,7 @@ def draw_reserve(axes: Axes, problem: Problem, plan: Plan, edges: Floats) -> Non
         hatch = style.HATCHES[number % len(style.HATCHES)]
         number += 1
         missing = np.sum([mw for block in market.blocks for mw in block.missing_mw.values()] or [nothing], axis=0)
-        directions = {backing.direction for backing in market.backing} or {Direction.UP}
+        directions = product_of[market.market_id].direction.parts
         for direction, layers in sides.items():
             held = np.sum([b.mw for b in market.backing if b.direction is direction] or [nothing], axis=0)
             name = f"{market.market_id} {direction.value}" if len(directions) > 1 else market.market_id

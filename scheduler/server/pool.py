@@ -110,13 +110,16 @@ class WorkerPool:
             if self._closed:
                 raise ClosedError("the server is ending")
             worker = self._idle.pop()  # the last one that worked: it may know the fleet (scheduler.model.kept)
-            if not worker.alive:
-                worker = self._replaced(worker)
             try:
+                if not (worker.alive and worker.idle):
+                    worker = self._replaced(worker)
                 yield worker
             finally:
-                if not worker.idle:  # nobody waits for its answer any more
-                    worker = self._replaced(worker)
+                try:
+                    if not worker.idle:  # nobody waits for its answer any more
+                        worker = self._replaced(worker)
+                except Exception:  # no process or no file to be had: the answer that there is still counts
+                    log.exception("a worker was not started: it is tried again for the next call")
                 self._idle.append(worker)
         finally:
             self._free.release()

@@ -14,7 +14,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_status import rpc_status
 from servers import running
 
-from scheduler.server.pool import LARGE_BYTES
+from scheduler.server.pool import LARGE_BYTES, WorkerPool
 from scheduler.server.workers import Job, OverrunError, Patience, Worker, WorkerDiedError
 from scheduler.v1 import scheduler_pb2 as pb
 
@@ -72,6 +72,23 @@ def test_a_worker_that_is_killed_costs_one_call(call):
         call(b"die", timeout=20)
     assert "fault of ours" in caught.value.details()
     assert call(b"sleep 0", timeout=20) == b""
+
+
+def test_workers_that_cannot_be_started_cost_no_more_than_their_calls(monkeypatch):
+    """As long as there is no process or file to be had: then all is as before, and an answer that was there counted."""
+    with running(target=TARGET) as found, grpc.insecure_channel(found.address) as channel:
+        call, started = channel.unary_unary(SCHEDULE), WorkerPool._started
+
+        def none_left(pool):
+            raise OSError(24, "Too many open files")
+
+        monkeypatch.setattr(WorkerPool, "_started", none_left)
+        assert call(b"pid" + b" " * LARGE_BYTES, timeout=20)  # its worker is replaced, which fails after the answer
+        for _ in range(3):
+            with refused(grpc.StatusCode.INTERNAL):
+                call(b"sleep 0", timeout=20)
+        monkeypatch.setattr(WorkerPool, "_started", started)
+        assert call(b"sleep 0", timeout=20) == call(b"sleep 0", timeout=20) == b""
 
 
 def test_who_calls_again_meets_the_worker_that_knows_the_fleet():
