@@ -129,7 +129,10 @@ def _explained(problem: Problem, plan: Plan, solve: Solve, options: SolveOptions
     found = conflict.explain(problem, plan, _seconds_to_explain(options, started), options.seed)
     if not found.shortfalls and solve.stop_reason is StopReason.CONFLICT:
         solve = replace(solve, stop_reason=StopReason.PROVEN)  # what seemed missing is the solver's dust
-    solve = replace(solve, wall_seconds=time.monotonic() - started)
+    if not found.is_cheapest and solve.stop_reason is StopReason.CONFLICT:
+        solve = replace(solve, stop_reason=StopReason.TIME)
+    reproducible = solve.reproducible and found.complete
+    solve = replace(solve, wall_seconds=time.monotonic() - started, reproducible=reproducible)
     return Schedule(problem, solve, plan, found.shortfalls, found.cheapest_cost)
 
 

@@ -31,9 +31,11 @@ from conflict_cases import (
 
 from scheduler import conflict
 from scheduler.assets.machine import Cohort, Move, Prequalification
-from scheduler.markets.block import Block
+from scheduler.conflict import way_out
+from scheduler.markets.block import Bid, Block
 from scheduler.plan import Schedule, Shortfall, StopReason
 from scheduler.planner import make_schedule
+from scheduler.problem import Stage
 
 
 def solved(*args: object, **more: object) -> Schedule:
@@ -263,6 +265,40 @@ def test_penalty_that_is_cheaper_comes_with_the_trade_that_breaches_nothing():
     assert "to hold every award instead: buy back 1 MW down 08-12 at 6.10: 24.40 EUR" in only(schedule).reason
 
 
+def test_a_penalty_that_is_cheaper_than_any_step_is_paid_in_full():
+    """2 MW lack: a penalty of 1 costs 8, a step at 100 costs 400."""
+    schedule = solved(site(machines(30)), reserve("afrr-up", UP, award(buy_back=100.0, penalty=1.0)))
+    assert schedule.cheapest_cost == pytest.approx(8.0)
+    assert "way out: pay the penalty on 8.0 MW h at 1.00: 8.00 EUR" in only(schedule).reason
+
+
+def test_what_is_bought_back_is_whole_steps_or_the_award():
+    """4.5 MW are won in steps of 1 MW, 1.5 MW lack in two hours and 4.5 in the others: 4 MW or 4.5, never 3.5."""
+    available = machines(45, available_count=np.array([30, 30, 0, 0]))
+    schedule = solved(site(available), reserve("afrr-up", UP, award(4500, buy_back=30.0, penalty=130.0)))
+    (release, *_) = [word for word in only(schedule).reason.split("; ") if word.startswith("way out: buy back")]
+    assert release.startswith(("way out: buy back 4 MW", "way out: buy back 4.5 MW")), release
+
+
+def test_a_way_out_that_the_clock_cut_is_no_worse_than_penalties_and_says_so(monkeypatch):
+    """What is found on the way to the least shortfall is none: no more is given up for its sake."""
+    made = problem(site(machines(30)), reserve("afrr-up", UP, award()), reserve("afrr-down", DOWN, award()))
+    sure = make_schedule(made)
+    least = way_out.least
+
+    def cut(*args, **more):
+        found = least(*args, **more)
+        return replace(found, of_awards_mw_h=found.of_awards_mw_h + 5.0, is_proven=False)
+
+    monkeypatch.setattr(way_out, "least", cut)
+    schedule = make_schedule(made)
+    assert sure.solve.reproducible and sure.solve.stop_reason is StopReason.CONFLICT
+    assert not schedule.solve.reproducible and schedule.solve.stop_reason is StopReason.TIME
+    own = sum(shortfall.cost for shortfall in schedule.shortfalls if shortfall.award_id)
+    assert schedule.cheapest_cost <= max(own, sure.cheapest_cost) + 1e-6
+    assert any("there was no time to look for all that may be cheaper" in each.reason for each in schedule.shortfalls)
+
+
 def test_no_more_is_bought_back_than_was_won():
     schedule = solved(site(machines(available_count=np.zeros(HOURS, int))), reserve("afrr-up", UP, award(1500)))
     assert schedule.cheapest_cost == pytest.approx(1.5 * 4 * 6.1)
@@ -291,6 +327,20 @@ def test_awards_that_are_held_are_no_conflict():
     schedule = solved(site(machines(50)), reserve("afrr-up", UP, award()))
     assert schedule.solve.stop_reason is StopReason.PROVEN
     assert (schedule.shortfalls, schedule.cheapest_cost) == ((), 0.0)
+
+
+@pytest.mark.parametrize("count", [0, 1, 2])
+def test_more_than_may_be_offered_is_won_and_held(count):
+    """Whatever bids there are besides: nothing more is offered, and nothing clashes."""
+    market = reserve("afrr-up", UP, award(5000))
+    bids = tuple(Bid(f"bid-{number}", 1000, 5.0 + number) for number in range(count))
+    (block,) = market.blocks
+    block = replace(block, max_kw=1000, price_per_mw_h=5.0, bids=bids)
+    schedule = solved(site(machines(80)), replace(market, stage=Stage.OPEN, blocks=(block,)))
+    assert schedule.solve.stop_reason is StopReason.PROVEN
+    assert schedule.plan is not None
+    (found,) = schedule.plan.markets[1].blocks
+    assert (found.offered_kw, found.awarded_kw) == (0, 5000)
 
 
 # ---- no plan at all ----

@@ -109,16 +109,17 @@ class Battery:
     def _may_burn(self, ledger: Ledger, site: Site) -> NDArray[np.bool_]:
         """[T] where charging and discharging at once, if anything is lost on the way, could pay or cost nothing.
 
-        It never does where energy has a price above 0, each MWh given back wears, nothing else makes power that must go
-        somewhere, and no room has to be made for reserve down.
+        It never does where each MWh given back wears and to have less stored is worth nothing: energy has a price above
+        0 at any time, for what is burnt in one interval makes room for another one; what is stored at the end costs
+        nothing; nothing else makes power that must go somewhere; and reserve needs neither room in the store nor import
+        to take back.
         """
         price = ledger.problem.open_price_at(site)
         others = any(asset.makes_power for asset in site.assets if asset is not self)
-        down = any(demand.direction is Direction.DOWN for demand in ledger.demands_at(site))
-        if price is None or others or down or not self.wear_per_mwh:
-            return np.ones(ledger.intervals, dtype=bool)
         # a fee below 0 counts by itself, so that prices a times as high (a > 0) say the same: physics do not know them
-        return np.asarray((price <= 0) | (site.tariff.import_fee_per_mwh < 0))
+        pays = price is None or (price <= 0).any() or (site.tariff.import_fee_per_mwh < 0).any()
+        may = pays or others or ledger.demands_at(site) or not self.wear_per_mwh or self.end_value_per_mwh < 0
+        return np.full(ledger.intervals, bool(may))
 
     def constrain(self, ledger: Ledger, site: Site, own: BatteryVars) -> None:
         """What is stored, one way at a time, room for what is held."""

@@ -28,6 +28,8 @@ class Explanation:
 
     shortfalls: tuple[Shortfall, ...] = ()
     cheapest_cost: float = 0.0  # of the way out: buy-backs and penalties
+    is_cheapest: bool = True  # else the time was too short to look for all ways out
+    complete: bool = True  # else the time was too short for that, or to try every limit
 
 
 def explain(problem: Problem, plan: Plan, seconds: float, seed: int = 0) -> Explanation:
@@ -45,7 +47,8 @@ def explain(problem: Problem, plan: Plan, seconds: float, seed: int = 0) -> Expl
     causes = causes_of(problem, lots, loads, Clock(seconds * SHARE_FOR_CAUSES), seed)
     way = cheapest_way_out(problem, lots, clock, seed, sum(load.missing_mwh for load in loads))
     words = _Words(problem, way, causes)
-    return Explanation((*words.of_loads(loads), *words.of_awards(lots), *words.of_limits()), way.cost)
+    shortfalls = (*words.of_loads(loads), *words.of_awards(lots), *words.of_limits())
+    return Explanation(shortfalls, way.cost, not way.is_cut, causes.complete and not way.is_cut)
 
 
 @dataclass(frozen=True, eq=False)
@@ -166,6 +169,8 @@ class _Words:
             yield f"solved anew: after it {left}"
         else:
             yield f"after it {left}, as the relaxed plan shows; there was no time to solve it anew"
+        if self.way.is_cut:
+            yield "there was no time to look for all that may be cheaper: raise time_limit_seconds"
         if self.way.traded is not None:
             trades = [self._do(release) for release in self.way.traded.releases.values()]
             more = f" and {len(trades) - MOST_TRADES} more" if len(trades) > MOST_TRADES else ""

@@ -66,6 +66,7 @@ class Least:
     mw_h: float
     missing_mw: dict[Key, Floats]  # [T] each
     of_awards_mw_h: float
+    is_proven: bool = True  # else less may be possible: the clock ended it
 
     @property
     def together_mw(self) -> Floats:
@@ -107,4 +108,5 @@ def least(model: Model, clock: Clock, *, whole: bool, seed: int) -> Least | None
         missing_mw[key] = np.zeros(matrix.ledger.intervals)
         missing_mw[key][intervals] = result.x[columns]
     mw_h = max(0.0, float((loads + awards) @ result.x))
-    return Least(mw_h, missing_mw, max(0.0, float(awards @ result.x)))
+    is_proven = result.outcome is Outcome.OPTIMAL
+    return Least(mw_h, missing_mw, max(0.0, float(awards @ result.x)), is_proven)

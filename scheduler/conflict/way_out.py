@@ -15,7 +15,7 @@ from scheduler.errors import SolverError
 from scheduler.markets.block import KW_PER_MW
 from scheduler.model.compile import Matrix
 from scheduler.model.component import Obligation
-from scheduler.model.solve import Clock, Solver
+from scheduler.model.solve import Clock, Outcome, Solver
 from scheduler.problem import Counts, Floats, Problem
 
 WORTHWHILE = 0.005
@@ -56,6 +56,7 @@ class WayOut:
 
     releases: dict[Key, Release] = field(default_factory=dict)
     checked: bool = False  # solved anew: nothing is missing beyond what it says
+    is_cut: bool = False  # the clock ended the search for a cheaper one
     traded: WayOut | None = None  # where it pays penalties for what could be bought back: the cheapest that does not
 
     @property
@@ -91,7 +92,8 @@ def cheapest_way_out(problem: Problem, lots: list[Lot], clock: Clock, seed: int,
         return WayOut()
     way = _cheapest(problem, lots, Clock(clock.left_seconds / 2), seed, unserved_mwh, penalties=True)
     if way.breaches:
-        return replace(way, traded=_cheapest(problem, lots, clock, seed, unserved_mwh, penalties=False))
+        traded = _cheapest(problem, lots, clock, seed, unserved_mwh, penalties=False)
+        return replace(way, traded=traded, is_cut=way.is_cut or traded.is_cut)
     return way
 
 
@@ -106,11 +108,14 @@ def _cheapest(
         {lot.key: release_of(problem, lot, lot.missing_mw, penalties=penalties) for lot in lots if lot.missing_mw.any()}
     )
     other = _of_any_plan(problem, lots, Clock(clock.left_seconds / 2), seed, unserved_mwh, penalties=penalties)
-    if other is not None and other.cost < own.cost - WORTHWHILE:
+    is_cut = other.is_cut
+    if other.releases and other.cost < own.cost - WORTHWHILE:
         other = _checked(problem, lots, other, clock, seed, penalties=penalties)
+        is_cut |= other.is_cut
         if other.checked and other.cost < own.cost - WORTHWHILE:
-            return other
-    return _checked(problem, lots, own, clock, seed, penalties=penalties)
+            return replace(other, is_cut=is_cut)
+    own = _checked(problem, lots, own, clock, seed, penalties=penalties)
+    return replace(own, is_cut=is_cut or own.is_cut)
 
 
 def release_of(problem: Problem, lot: Lot, missing_mw: Floats, *, penalties: bool = True) -> Release:
@@ -121,9 +126,10 @@ def release_of(problem: Problem, lot: Lot, missing_mw: Floats, *, penalties: boo
     award, hours = lot.award, problem.horizon.step_hours
     choices = [0]
     if award.buy_back_per_mw_h is not None and missing_mw.any():
+        step_kw = lot.market.product.step_kw
         steps = {lot.steps_kw(float(mw)) for mw in missing_mw[missing_mw > 0]}
-        less = {max(0, kw - lot.market.product.step_kw) for kw in steps}  # between two levels, cost is linear
-        choices = sorted(steps | less) if penalties and award.penalty_per_mw_h > 0 else [max(steps)]
+        less = {step_kw * ((kw - 1) // step_kw) for kw in steps}  # between two levels, cost is linear
+        choices = sorted({0} | steps | less) if penalties and award.penalty_per_mw_h > 0 else [max(steps)]
 
     def released(kw: int) -> Release:
         unpaid_mw = np.maximum(0.0, missing_mw - kw / KW_PER_MW)
@@ -134,15 +140,15 @@ def release_of(problem: Problem, lot: Lot, missing_mw: Floats, *, penalties: boo
 
 
 def _checked(problem: Problem, lots: list[Lot], way: WayOut, clock: Clock, seed: int, *, penalties: bool) -> WayOut:
-    """Solves what is left of the awards anew, and gives up more of them where they still clash."""
+    """Solves what is left of the awards anew, and gives up more of them where they surely still clash."""
     for _ in range(MOST_ROUNDS):
-        if clock.left_seconds <= 0:
-            return way
-        found = least(model_of(reduced(problem, way.bought_kw)), clock, whole=True, seed=seed)
-        if found is None:
-            return way
-        if found.of_awards_mw_h <= way.unpaid_mw_h + MISSING_MW:
+        found = None
+        if clock.left_seconds > 0:
+            found = least(model_of(reduced(problem, way.bought_kw)), clock, whole=True, seed=seed)
+        if found is not None and found.of_awards_mw_h <= way.unpaid_mw_h + MISSING_MW:
             return replace(way, checked=True)
+        if found is None or not found.is_proven:
+            return replace(way, is_cut=True)
         releases = dict(way.releases)
         for lot in lots:
             bought_mw = way.bought_kw.get(lot.key, 0) / KW_PER_MW
@@ -157,10 +163,13 @@ def _checked(problem: Problem, lots: list[Lot], way: WayOut, clock: Clock, seed:
 
 def _of_any_plan(
     problem: Problem, lots: list[Lot], clock: Clock, seed: int, unserved_mwh: float, *, penalties: bool
-) -> WayOut | None:
-    """The least money over every way to share the shortfall out; never more MW hours missing than at least must be."""
+) -> WayOut:
+    """The least money over every way to share the shortfall out; never more MW hours missing than at least must be.
+
+    Without releases where none was found.
+    """
     if clock.left_seconds <= 0 or len(lots) < 2:
-        return None
+        return WayOut(is_cut=len(lots) >= 2)
     model = model_of(problem)
     if len(model.matrix.shortfalls[Obligation.FIRM_LOAD]):
         served = model.matrix.with_least_shortfall(unserved_mwh + MISSING_MW, Obligation.FIRM_LOAD)
@@ -173,8 +182,9 @@ def _of_any_plan(
         seconds = min(clock.left_seconds, MOST_SECONDS_EACH)
         result = solver.solve(rel_gap=1e-6, abs_gap=WORTHWHILE, seconds=seconds)
     except SolverError:
-        return None
-    return None if result.x is None else WayOut(dict(market.releases(result.x)))
+        return WayOut()
+    is_cut = result.outcome is Outcome.LIMIT
+    return WayOut({} if result.x is None else dict(market.releases(result.x)), is_cut=is_cut)
 
 
 @dataclass(frozen=True, eq=False)

@@ -295,7 +295,7 @@ class ReserveMarket:
                 intervals=block.intervals(ledger.problem.horizon),
             )
         if block.id in own.most:
-            ledger.sides(own.most[block.id], upper=room_kw / KW_PER_MW)
+            ledger.sides(own.most[block.id], upper=max(0, room_kw) / KW_PER_MW)
 
     def _paid(self, block: Block, bid_id: str) -> float:
         """Per MW and hour of a bid: its own price, or the block's."""

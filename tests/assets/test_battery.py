@@ -61,6 +61,33 @@ def test_fast_and_plain_agree_and_nothing_is_burnt(seed):
     assert found[0].plan.objective == pytest.approx(found[1].plan.objective, abs=0.01)
 
 
+BURNS = {
+    "a negative hour to come": {"price": [30, 30, 10, -50], "load": 0.1},
+    "a negative hour to come, without a load": {"price": [10, 10, 10, -200]},
+    "up reserve where nothing may be exported": {"price": 90.0, "offer": (UP, 200.0), "power_mw": 10.0},
+    "an end that costs": {"price": 50.0, "end_value": -100.0},
+}
+
+
+@pytest.mark.parametrize("case", BURNS.values(), ids=BURNS.keys())
+@pytest.mark.parametrize("strategy", Strategy)
+def test_nothing_is_burnt_where_to_have_less_stored_would_pay(case, strategy):
+    """A full battery without a right to export: charging and discharging at once would make room."""
+    full = {"initial_mwh": 1.0, "both_frac": (0.9, 0.9), "wear": 1.0, "end_value": case.get("end_value", 0.0)}
+    asset = battery(1.0, case.get("power_mw", 1.0), **full)
+    loads = [firm_load(GRID, case["load"])] if "load" in case else []
+    markets = []
+    if "offer" in case:
+        direction, price = case["offer"]
+        spec = product(direction, 300, hold=15, smallest=250, step=250, as_bid=False)
+        markets = [reserve("reserve", spec, [block(GRID, "b", 0, 4, price)])]
+    problem = problem_of(GRID, [asset, *loads], case["price"], *markets, import_mw=5.0, export_mw=0.0)
+    schedule = make_schedule(problem, replace(EXACT, strategy=strategy))
+    plan = asset_of(schedule.plan, "battery")
+    assert (np.minimum(plan.charge_mw, plan.discharge_mw) < 1e-6).all()
+    assert schedule.solve.stop_reason is StopReason.PROVEN
+
+
 @pytest.mark.parametrize("hold", [0, 15, 60, 120])
 def test_energy_for_the_holding_time_is_there_in_every_interval(hold):
     """Both ways, on top of a plan that moves energy at 0 and at 100."""
