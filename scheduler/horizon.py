@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from functools import cached_property
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from functools import cached_property, lru_cache
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,18 @@ from scheduler.errors import Violation
 
 STEPS_MINUTES = (5, 15, 30, 60)
 MAX_COUNT = 100_000
+NO_PLACES = {"Factory", "localtime"}
+"""What tz data may hold besides zones: "not set", and whatever this machine is set to."""
+
+
+@lru_cache(1000)
+def _is_zone(name: str) -> bool:
+    """Whether a name is one of IANA: not that of a file of this machine, such as localtime."""
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return False
+    return name in available_timezones() - NO_PLACES
 
 
 @dataclass(frozen=True)
@@ -77,9 +89,7 @@ class Horizon:
             yield Violation(f"{path}.start", "grid", f"must be a multiple of {self.step_minutes} minutes in UTC")
         if not 1 <= self.count <= MAX_COUNT:
             yield Violation(f"{path}.count", "range", f"must be 1 to {MAX_COUNT}, is {self.count}")
-        try:
-            ZoneInfo(self.time_zone)
-        except (ZoneInfoNotFoundError, ValueError, OSError):
+        if not _is_zone(self.time_zone):
             yield Violation(
                 f"{path}.time_zone", "zone", f"is not an IANA time zone such as Europe/Berlin: {self.time_zone!r}"
             )

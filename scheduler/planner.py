@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,6 +16,8 @@ from scheduler.incumbents import Incumbents, interim, sound_bound
 from scheduler.plan import Plan, Schedule, Solve, StopReason
 from scheduler.problem import Floats, Problem
 from scheduler.settings import SolveOptions, Strategy
+
+_log = logging.getLogger(__name__)
 
 Progress = Callable[[str, Schedule | None], None]
 """Called with a phase when it begins, and then with each better schedule that is found and audited in it.
@@ -43,11 +46,12 @@ def make_schedule(problem: Problem, options: SolveOptions | None = None, progres
     from scheduler.model.build import extract
     from scheduler.model.compile import MANY_COLUMNS_COUNT, collector_paused, compile_matrix, give_memory_back
     from scheduler.model.kept import KEPT
+    from scheduler.model.solve import Clock
     from scheduler.model.strategy.fast import fast
     from scheduler.model.strategy.plain import plain
     from scheduler.model.strategy.search import search
 
-    started = time.monotonic()
+    started, acted_count = time.monotonic(), Clock.acted_count
     options = options or SolveOptions()
     tell = progress or (lambda phase, incumbent: None)
     tell("validate", None)
@@ -72,12 +76,13 @@ def make_schedule(problem: Problem, options: SolveOptions | None = None, progres
         plain if options.strategy is Strategy.PLAIN else fast,
         incumbents if progress else lambda x, objective, bound: None,
     )
-    solve = Solve(
-        found.stop_reason,
-        bound=found.bound,
-        wall_seconds=time.monotonic() - started,
-        reproducible=found.stop_reason is not StopReason.TIME,
-    )
+
+    def is_reproducible() -> bool:
+        """Whether no time limit has shaped the answer so far."""
+        return found.stop_reason is not StopReason.TIME and Clock.acted_count == acted_count
+
+    seconds = time.monotonic() - started
+    solve = Solve(found.stop_reason, bound=found.bound, wall_seconds=seconds, reproducible=is_reproducible())
     if found.x is None and incumbents.latest is not None:
         return incumbents.latest
     if found.x is None:
@@ -88,21 +93,29 @@ def make_schedule(problem: Problem, options: SolveOptions | None = None, progres
     budget = min(SHARE_FOR_BID_PRICES * options.time_limit_seconds, _seconds_left(options, started))
     prices = lowest_prices(matrix, found.x, budget)
     plan = with_lowest_prices(plan, prices)
-    if options.counterfactuals and _seconds_left(options, started) > 0:
-        from scheduler.counterfactual import counterfactuals, gap_of_uplift
+    has_all_ways = True
+    if options.counterfactuals and _seconds_left(options, started) <= 0:
+        has_all_ways = False
+    elif options.counterfactuals:
+        from scheduler.counterfactual import LeftOut, counterfactuals, gap_of_uplift
         from scheduler.counterfactual.hold import Model
 
-        rest = replace(options, time_limit_seconds=_seconds_left(options, started))
-        plan = replace(plan, counterfactuals=counterfactuals(problem, rest, model=Model(made, matrix)))
-        solve = replace(solve, gap_of_uplift=gap_of_uplift(plan, solve.bound))
-    solve = replace(solve, reproducible=solve.reproducible and prices.complete)
+        rest, left_out = replace(options, time_limit_seconds=_seconds_left(options, started)), list[LeftOut]()
+        ways = counterfactuals(problem, rest, model=Model(made, matrix), on_left_out=left_out.append)
+        for left in left_out:
+            _log.warning("no counterfactual %s: %s", left.name, left.reason)
+        plan, has_all_ways = replace(plan, counterfactuals=ways), not any(left.for_want_of_time for left in left_out)
+        if has_all_ways:
+            solve = replace(solve, gap_of_uplift=gap_of_uplift(plan, solve.bound))
+    solve = replace(solve, reproducible=is_reproducible() and prices.complete and has_all_ways)
     explanation = None
     if options.explain:
         from scheduler.explain import explain
 
         tell("explain", None)
         explanation = explain(matrix, found.x, options, _seconds_left(options, started))
-        solve = replace(solve, reproducible=solve.reproducible and explanation.complete)
+        is_whole = is_reproducible() and explanation.complete
+        solve = replace(solve, reproducible=solve.reproducible and is_whole)
     if solve.stop_reason is StopReason.PROVEN:
         solve = replace(solve, wall_seconds=time.monotonic() - started)
         return Schedule(problem, solve, plan, explanation=explanation)
@@ -159,4 +172,5 @@ def _why_none(problem: Problem, infeasible: bool, options: SolveOptions, started
         from scheduler import conflict
 
         return conflict.why_no_plan(problem, _seconds_to_explain(options, started), options.seed)
-    return f"no plan was found within {options.time_limit_seconds} s: raise time_limit_seconds"
+    limit = f"{options.time_limit_seconds:.3g} s"
+    return f"no plan was found within {limit}: raise time_limit_seconds, or the deadline of the call"

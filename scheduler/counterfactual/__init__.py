@@ -57,6 +57,7 @@ class LeftOut:
 
     name: str
     reason: str
+    for_want_of_time: bool = False
 
 
 def counterfactuals(
@@ -71,11 +72,17 @@ def counterfactuals(
     ``model``: the problem's own, if there is one already; it spares building one where there are awards.
     ``on_left_out`` is told what is left out (default: the log).
     """
-    from scheduler.counterfactual.fleet import CannotRunError, Fleet
+    from scheduler.counterfactual.fleet import CannotRunError, Fleet, NoTimeError
     from scheduler.counterfactual.hold import has_awards, model_without_offers, shortfalls_of
     from scheduler.model.compile import collector_paused
 
-    tell = on_left_out or (lambda left: _log.warning("no counterfactual %s: %s", left.name, left.reason))
+    def tell(name: str, error: Exception) -> None:
+        left = LeftOut(name, str(error), isinstance(error, NoTimeError | SolverError))
+        if on_left_out is None:
+            _log.warning("no counterfactual %s: %s", left.name, left.reason)
+        else:
+            on_left_out(left)
+
     found: list[Counterfactual] = []
     with collector_paused():
         try:
@@ -84,13 +91,13 @@ def counterfactuals(
                 model = model_without_offers(problem)
         except (CannotRunError, SolverError) as error:
             for name in (ALWAYS, THRESHOLD):
-                tell(LeftOut(name, str(error)))
+                tell(name, error)
             return ()
         for name in (ALWAYS, THRESHOLD):
             try:
                 plan = simulated_plan(fleet, name, options, model)
             except (CannotRunError, SolverError) as error:
-                tell(LeftOut(name, str(error)))
+                tell(name, error)
             else:
                 found.append(Counterfactual(name, plan.cash, shortfalls_of(problem, plan, name)))
     return tuple(found)

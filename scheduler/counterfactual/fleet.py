@@ -28,6 +28,10 @@ class CannotRunError(Exception):
     """A rule cannot be run on a problem; the message says why."""
 
 
+class NoTimeError(CannotRunError):
+    """With more time it might be."""
+
+
 @dataclass(frozen=True, eq=False)
 class Family:
     """Sites whose energy is all cleared: together they may take ``lower_mw`` to ``upper_mw`` (formulation 6)."""

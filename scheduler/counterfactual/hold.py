@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scheduler.assets.miner_group import MinerGroupVars
 from scheduler.conflict.loads import loads_of
 from scheduler.counterfactual.awards import hold_most
-from scheduler.counterfactual.fleet import CannotRunError, Fleet, markets_of, position_of
+from scheduler.counterfactual.fleet import CannotRunError, Fleet, NoTimeError, markets_of, position_of
 from scheduler.counterfactual.simulate import Dispatch
 from scheduler.markets.block import KW_PER_MW, Award, Block
 from scheduler.markets.energy import EnergyMarket, EnergyVars
@@ -117,7 +117,7 @@ def hold_awards(fleet: Fleet, dispatch: Dispatch, plan: Plan, model: Model, opti
     fixed, x = _what_is_known(fleet, dispatch, model)
     found = hold_most(matrix, fixed, x, options)
     if found is None:
-        raise CannotRunError("what its machines can hold of the awards was not found in time")
+        raise NoTimeError("what its machines can hold of the awards was not found in time")
     values = matrix.values(found)
     backing: dict[str, list[Backing]] = {market.id: [] for market in fleet.problem.markets}
     for group in fleet.groups:
@@ -140,8 +140,10 @@ def plan_around(fleet: Fleet, dispatch: Dispatch, model: Model, options: SolveOp
     lower, upper = np.where(fixed, x, matrix.lower), np.where(fixed, x, matrix.upper)
     found = search(replace(matrix, lower=lower, upper=upper), options, plain)
     if found.x is None:
-        why = "no plan keeps within the limits" if found.infeasible else "none was found in time"
-        raise CannotRunError(f"with its machines run by this rule, {why} for what stands beside them")
+        if not found.infeasible:
+            raise NoTimeError("no plan was found in time for what stands beside machines that are run by this rule")
+        words = "no plan keeps within the limits for what stands beside them"
+        raise CannotRunError(f"with its machines run by this rule, {words}")
     return extract(model.made, matrix.values(np.where(matrix.integer, np.rint(found.x), found.x)))
 
 

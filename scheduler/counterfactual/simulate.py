@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from scheduler.counterfactual.actions import Start, actions_of
-from scheduler.counterfactual.fleet import CannotRunError, Flags, Fleet
+from scheduler.counterfactual.fleet import Flags, Fleet, NoTimeError
 from scheduler.counterfactual.makeup import make_up
 from scheduler.counterfactual.rules import Wanted
 from scheduler.counterfactual.share import Choice, Climb, Domain, Limits, Rooms, Told, most, ration
@@ -34,7 +34,7 @@ class Dispatch:
 def simulate(fleet: Fleet, wanted: Wanted, seconds: float = float("inf")) -> Dispatch:
     """What a rule comes to. Where no way within the limits is found, they are overstepped: audit it.
 
-    Raises CannotRunError where it would take longer than ``seconds``.
+    Raises NoTimeError where it would take longer than ``seconds``.
     """
     return _Simulation(fleet, wanted).run(time.monotonic() + seconds)
 
@@ -117,7 +117,7 @@ class _Simulation:
         self.move_count = np.zeros((shape[0], self.fleet.moves, self.count), np.int64)
         for t in range(self.count):
             if time.monotonic() > end:
-                raise CannotRunError(f"it was simulated up to interval {t} of {self.count} when the time was over")
+                raise NoTimeError(f"it was simulated up to interval {t} of {self.count} when the time was over")
             self.free += self.release[:, :, t]
             wanted = self.wanted.mode[:, :, t, None]
             rows = np.take_along_axis(self.actions.towards, wanted, axis=2)[:, :, 0]

@@ -329,6 +329,8 @@ class Solver:
         if news is not None and news.error is not None:
             raise news.error
         outcome = self._highs.getModelStatus()
+        if outcome == highspy.HighsModelStatus.kTimeLimit:
+            Clock.note()
         if status == highspy.HighsStatus.kError:
             raise SolverError(f"HiGHS failed: {self._highs.modelStatusToString(outcome)}")
         info = self._highs.getInfo()
@@ -391,10 +393,22 @@ def _finite(value: float) -> float | None:
 class Clock:
     """What is left of a time limit."""
 
+    acted_count = 0
+    """How often a time limit was over in this process, or ended a solver: where that shapes a plan, the same request
+    may bring another one. Who runs beside others may see theirs too."""
+
     def __init__(self, seconds: float) -> None:
         self._end = time.monotonic() + seconds
 
     @property
     def left_seconds(self) -> float:
         """Seconds until the end; negative when it is over."""
-        return self._end - time.monotonic()
+        left = self._end - time.monotonic()
+        if left <= 0:
+            Clock.note()
+        return left
+
+    @staticmethod
+    def note() -> None:
+        """Some time limit has decided something."""
+        Clock.acted_count += 1

@@ -13,12 +13,17 @@ import scheduler.model.strategy.fast
 import scheduler.model.strategy.plain  # noqa: F401  these take a second: the forkserver has them ready for all workers
 from scheduler import check
 from scheduler.errors import InvalidRequestError
-from scheduler.plan import Schedule
+from scheduler.plan import Schedule, StopReason
 from scheduler.planner import make_schedule
 from scheduler.server.workers import Begun, Incumbent, Job, OverrunError, Progress, Tell
 from scheduler.settings import SolveOptions
 from scheduler.v1 import scheduler_pb2 as pb
-from scheduler.wire.request import audit_request_from_pb, message_from_bytes, schedule_request_from_pb
+from scheduler.wire.request import (
+    audit_request_from_pb,
+    message_from_bytes,
+    schedule_request_from_pb,
+    wrapped_request,
+)
 from scheduler.wire.response import audit_to_pb, schedule_to_pb, violations_to_pb
 from scheduler.wire.stress import stress_request_from_pb, stress_to_pb
 
@@ -44,14 +49,14 @@ def stream(job: Job, tell: Tell) -> pb.StreamScheduleResponse:
     return _scheduled(
         job,
         tell,
-        lambda: message_from_bytes(pb.StreamScheduleRequest, job.payload).request,
+        lambda: wrapped_request(message_from_bytes(pb.StreamScheduleRequest, job.payload)),
         lambda answer: pb.StreamScheduleResponse(result=answer),
     )
 
 
 def validate(job: Job, tell: Tell) -> pb.ValidateResponse:
     """Says everything that is wrong with a request."""
-    request = message_from_bytes(pb.ValidateRequest, job.payload).request
+    request = wrapped_request(message_from_bytes(pb.ValidateRequest, job.payload))
     try:
         schedule_request_from_pb(request)
     except InvalidRequestError as error:
@@ -93,7 +98,7 @@ def _scheduled(
     news("validate")
     request = read()
     request_id, problem, options = schedule_request_from_pb(request)
-    options = _limited(options, job, news)
+    wanted_seconds, options = options.time_limit_seconds, _limited(options, job, news)
     tell(Begun(options.time_limit_seconds))
 
     def answer_with(schedule: Schedule) -> Answer:
@@ -106,7 +111,11 @@ def _scheduled(
             tell(Incumbent(_bytes(answer_with(incumbent))))  # before the news: who is told of it can rely on it
             news(phase, incumbent.solve.objective, incumbent.solve.bound)
 
-    return answer_with(make_schedule(problem, options, progress))
+    found = make_schedule(problem, options, progress)
+    is_cut = options.time_limit_seconds < wanted_seconds and found.solve.stop_reason is StopReason.TIME
+    if found.plan is None and is_cut:
+        raise OverrunError("the deadline came before any plan was found")
+    return answer_with(found)
 
 
 def _limited(options: SolveOptions, job: Job, news: _News) -> SolveOptions:

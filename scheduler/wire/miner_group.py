@@ -37,7 +37,7 @@ def from_pb(read: Reader, pb: v1.MinerGroup, path: str, asset_id: str) -> MinerG
         moves=read.each(pb.moves, f"{path}.moves", _move, MAX_MOVES_COUNT),
         initial_cohorts=read.each(pb.initial_cohorts, f"{path}.initial_cohorts", _cohort, MAX_COHORTS_COUNT),
         available_count=_available(read, pb, path),
-        daily_start_budget_count=read.whole_or_none(pb, "daily_start_budget_count"),
+        daily_start_budget_count=read.whole_or_none(pb, "daily_start_budget_count", path),
         starts_used_today_count=pb.starts_used_today_count,
         delivery_frac=read.number_or(pb, "delivery_frac", path, 1.0),
         prequalified=prequalified_from_pb(read, pb.prequalified, path),

@@ -9,7 +9,7 @@ import numpy as np
 from scheduler.horizon import Horizon
 from scheduler.problem import Floats, Mining
 from scheduler.v1 import problem_pb2 as v1
-from scheduler.wire.reader import Reader, frozen
+from scheduler.wire.reader import MOST_DIFFICULTY, Reader, frozen
 from scheduler.wire.series import required_series, series_from_pb, series_to_pb
 
 HASHES_PER_PH = 1e15
@@ -34,7 +34,7 @@ def mining_from_pb(read: Reader, pb: v1.Mining, path: str) -> Mining:
 def _hashprice_of_network(read: Reader, pb: v1.BitcoinNetwork, path: str) -> Floats:
     """[T] expected income per PH/s and day, before the pool fee."""
     btc_price = required_series(read, pb, "btc_price", path)
-    difficulty = read.number(pb, "difficulty", path)
+    difficulty = read.number(pb, "difficulty", path, MOST_DIFFICULTY)
     if difficulty <= 0:
         read.refuse(f"{path}.difficulty", "range", f"must be above 0, is {difficulty}")
     if not difficulty > 0:

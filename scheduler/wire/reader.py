@@ -30,6 +30,9 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 YEARS = (1970, 2200)
 MOST_SECONDS = int((datetime(YEARS[1] + 1, 1, 1, tzinfo=UTC) - EPOCH).total_seconds())
 MAX_TEXT_LENGTH = 200
+MOST = 1e12
+"""No price, power or time of anybody is beyond it, and a solver's tolerances mean nothing there."""
+MOST_DIFFICULTY = 1e21
 DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 MAX_VALUES_COUNT = 50_000_000  # of all series, modes and moves of a request together, at the horizon's step
 MAX_VIOLATIONS_COUNT = 1000
@@ -49,6 +52,13 @@ class Numbers(Generic[E]):
         prefix = enum.Name(0).removesuffix("UNSPECIFIED")
         self.member = {number: ours[name.removeprefix(prefix)] for name, number in enum.items() if number}
         self.number: dict[E, Any] = {member: number for number, member in self.member.items()}
+
+
+def _beyond(value: float, most: float) -> tuple[str, str]:
+    """Rule and message for a number that is none, or too large."""
+    if not math.isfinite(value):
+        return "finite", f"must be a finite number, is {value}"
+    return "range", f"must be from {-most:g} to {most:g}, is {value:g}"
 
 
 @dataclass
@@ -112,22 +122,29 @@ class Reader:
 
     # Scalars.
 
-    def number(self, pb: Message, name: str, path: str) -> float:
-        """A finite number; 0 where it is absent, NaN after it was refused."""
+    def number(self, pb: Message, name: str, path: str, most: float = MOST) -> float:
+        """A finite number of no more than ``most`` either way; 0 where it is absent, NaN after it was refused."""
         value: float = getattr(pb, name)
-        if math.isfinite(value):
+        if -most <= value <= most:
             return value
-        self.refuse(f"{path}.{name}", "finite", f"must be a finite number, is {value}")
+        self.refuse(f"{path}.{name}", *_beyond(value, most))
         return math.nan
 
     def number_or(self, pb: Message, name: str, path: str, absent: T) -> float | T:
         """A finite number, or ``absent``."""
         return self.number(pb, name, path) if pb.HasField(name) else absent
 
-    def whole_or_none(self, pb: Message, name: str) -> int | None:
+    def whole(self, pb: Message, name: str, path: str) -> int:
+        """A whole number; 0 where it is absent or was refused."""
+        value: int = getattr(pb, name)
+        if -MOST <= value <= MOST:
+            return value
+        self.refuse(f"{path}.{name}", *_beyond(value, MOST))
+        return 0
+
+    def whole_or_none(self, pb: Message, name: str, path: str) -> int | None:
         """A whole number, or None where it is absent."""
-        value: int | None = getattr(pb, name) if pb.HasField(name) else None
-        return value
+        return self.whole(pb, name, path) if pb.HasField(name) else None
 
     def required_number(self, pb: Message, name: str, path: str) -> float:
         """A finite number that must be given, 0 included."""
@@ -208,12 +225,13 @@ class Reader:
         return tuple(found)
 
     def finite_values(self, values: Sequence[float], path: str) -> Floats:
-        """The values as an array; those that are not finite are refused by their index and read as 0."""
+        """The values as an array; those that are not finite or beyond all use are refused by index and read as 0."""
         array = np.array(values, dtype=np.float64)
-        if not np.isfinite(array).all():
-            for index in np.flatnonzero(~np.isfinite(array))[:MAX_VIOLATIONS_COUNT]:
-                self.refuse(f"{path}[{index}]", "finite", f"must be a finite number, is {array[index]}")
-            array = np.nan_to_num(array, nan=0.0, posinf=0.0, neginf=0.0)
+        within = np.abs(array) <= MOST
+        if not within.all():
+            for index in np.flatnonzero(~within)[:MAX_VIOLATIONS_COUNT]:
+                self.refuse(f"{path}[{index}]", *_beyond(float(array[index]), MOST))
+            array = np.where(within, array, 0.0)
         return array
 
     def spend(self, count: int, path: str) -> bool:

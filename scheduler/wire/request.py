@@ -84,6 +84,18 @@ def refuse_unknown_fields(read: Reader, pb: Message) -> None:
             read.refuse(path or "request", "unknown", message)
 
 
+def wrapped_request(pb: v1.StreamScheduleRequest | v1.ValidateRequest) -> v1.ScheduleRequest:
+    """The request in a message of one; what is wrong with it is not looked at.
+
+    Raises InvalidRequestError where the message has fields that this version does not know.
+    """
+    numbers = [field.field_number for field in UnknownFieldSet(pb)]  # type: ignore[attr-defined]
+    if numbers:
+        message = f"the field number {numbers[0]} is not known to this version"
+        raise InvalidRequestError([Violation("request", "unknown", message)])
+    return pb.request
+
+
 def _unknown_fields(pb: Message, path: str) -> Iterator[tuple[str, int]]:
     for field in UnknownFieldSet(pb):  # type: ignore[attr-defined]
         yield path, field.field_number

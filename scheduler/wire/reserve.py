@@ -93,8 +93,8 @@ def _spec(read: Reader, pb: v1.ProductSpec, path: str) -> Product | None:
         full_activation_seconds=full_activation_seconds,
         hold_minutes=hold_minutes,
         response=response,
-        smallest_bid_kw=pb.smallest_bid_kw,
-        step_kw=pb.step_kw,
+        smallest_bid_kw=read.whole(pb, "smallest_bid_kw", path),
+        step_kw=read.whole(pb, "step_kw", path),
         pricing=pricing,
         shortest_call_minutes=shortest_call_minutes,
         rest_minutes=rest_minutes,
@@ -115,7 +115,7 @@ def _block(read: Reader, pb: v1.Block, path: str) -> Block:
         start_utc=start or EPOCH,
         end_utc=end or EPOCH,
         price_per_mw_h=_block_price(read, pb, path, hours),
-        max_kw=read.whole_or_none(pb, "max_kw"),
+        max_kw=read.whole_or_none(pb, "max_kw", path),
         bids=read.each(pb.bids, f"{path}.bids", _bid, MAX_BIDS_COUNT),
         awards=read.each(pb.awards, f"{path}.awards", _award, MAX_AWARDS_COUNT),
     )
@@ -137,7 +137,7 @@ def _block_price(read: Reader, pb: v1.Block, path: str, hours: float) -> float |
 def _bid(read: Reader, pb: v1.Bid, path: str) -> Bid:
     return Bid(
         id=read.text(pb, "id", path),
-        max_kw=pb.max_kw,
+        max_kw=read.whole(pb, "max_kw", path),
         price_per_mw_h=read.required_number(pb, "price_per_mw_h", path),
         acceptance_prob=read.number_or(pb, "acceptance_prob", path, 1.0),
         exclusive_group=read.text(pb, "exclusive_group", path),
@@ -149,7 +149,7 @@ def _bid(read: Reader, pb: v1.Bid, path: str) -> Bid:
 def _award(read: Reader, pb: v1.Award, path: str) -> Award:
     return Award(
         id=read.text(pb, "id", path),
-        kw=pb.kw,
+        kw=read.whole(pb, "kw", path),
         price_per_mw_h=read.required_number(pb, "price_per_mw_h", path),
         penalty_per_mw_h=read.number(pb, "penalty_per_mw_h", path),
         buy_back_per_mw_h=read.number_or(pb, "buy_back_per_mw_h", path, None),

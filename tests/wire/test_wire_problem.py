@@ -129,7 +129,7 @@ def test_hashprice_follows_from_the_network():
 
 def test_hashprice_that_is_too_large_is_refused_at_the_price():
     with pytest.raises(InvalidRequestError) as refused:
-        hashprice_of(difficulty=1e-320, subsidy_btc=1e300)
+        hashprice_of(difficulty=1e-320, subsidy_btc=1e12)
     fields_named = [violation.field for violation in refused.value.violations]
     assert fields_named == [f"problem.mining.bitcoin_network.btc_price.values[{t}]" for t in range(4)]
 
@@ -212,3 +212,25 @@ def test_every_enum_of_ours_is_on_the_wire():
     for table in tables:
         members = set(type(next(iter(table.number))))
         assert set(table.number) == members
+
+
+@pytest.mark.parametrize("kw", [2**63 - 1, -(2**63), 10**12 + 1])
+def test_amounts_that_nobody_has_are_refused_by_their_field(kw):
+    pb = rich_request_pb()
+    pb.problem.markets[4].reserve.blocks[0].awards.add(id="more", kw=kw, price_per_mw_h=1.0)
+    pb.problem.sites[0].tariff.peak_charge.price_per_mw = 1e15
+    with pytest.raises(InvalidRequestError) as refused:
+        schedule_request_from_pb(pb)
+    found = {violation.field: violation.rule for violation in refused.value.violations}
+    assert found["problem.sites[0].tariff.peak_charge.price_per_mw"] == "range"
+    (awards,) = [field for field in found if field.startswith("problem.markets[4].reserve.blocks[0].awards")]
+    assert awards.endswith(".kw") and found[awards] == "range"
+
+
+@pytest.mark.parametrize("zone", ["localtime", "Factory", "posixrules", "right/Europe/Berlin", "../etc/passwd", ""])
+def test_a_zone_of_the_machine_is_none_of_a_market(zone):
+    pb = tiny_request_pb()
+    pb.problem.horizon.time_zone = zone
+    with pytest.raises(InvalidRequestError) as refused:
+        schedule_request_from_pb(pb)
+    assert [(v.field, v.rule) for v in refused.value.violations] == [("problem.horizon.time_zone", "zone")]

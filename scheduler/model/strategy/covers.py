@@ -156,7 +156,7 @@ def _rounded_factor(factor: Floats, part: Floats | float) -> Floats:
 
 def _rounded(there: _There) -> Iterator[Row]:
     """Rows by mixed-integer rounding, those that cut most."""
-    if there.is_whole or there.offered_mw < DUST:
+    if there.is_whole or there.offered_mw < DUST or not len(there.mw):
         return
     low = max(0, there.whole_until - FLIPS - 1)
     window = slice(low, min(len(there.mw), there.none_from + FLIPS + 1))  # all others add nothing

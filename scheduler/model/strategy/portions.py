@@ -91,6 +91,7 @@ def _traded(trade: Trade, shares: Shares, seed: int, clock: Clock) -> list[Indic
     for _ in range(MOST_DRAWS_COUNT):
         left_seconds, before = clock.left_seconds, trade.money
         if left_seconds < 2 * took_seconds:  # rounding and bound take no longer than a draw
+            Clock.note()
             break
         drawn = _drawn(shares, random)
         trade.go_on(drawn, clock, Clock(left_seconds - took_seconds))

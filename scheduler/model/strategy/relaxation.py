@@ -264,6 +264,7 @@ class Relaxation:
             to_keep_seconds = TURNS_TO_KEEP_COUNT * longest_seconds
             if until is not None and (until.left_seconds <= 0 or self.clock.left_seconds < to_keep_seconds):
                 self.is_late = True
+                Clock.note()
                 return
 
     def _begin_anew(self, answered: NDArray[np.bool_]) -> None:
