@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
+from scheduler import counterfactual
 from scheduler.assets.connection import Connection
 from scheduler.assets.machine import Cohort, Mode, ModeKind, Move
 from scheduler.assets.miner_group import MinerGroup
@@ -26,7 +27,7 @@ from scheduler.counterfactual import (
     uplift,
     uplift_between,
 )
-from scheduler.counterfactual.fleet import CannotRunError, Fleet
+from scheduler.counterfactual.fleet import CannotRunError, Fleet, NoTimeError
 from scheduler.horizon import Horizon
 from scheduler.markets.block import Award, Block
 from scheduler.markets.energy import EnergyMarket
@@ -472,6 +473,25 @@ def test_time_that_is_over_leaves_out():
     fleet = Fleet(problem([20] * 4, site(4, group())))
     with pytest.raises(CannotRunError, match="interval 0 of 4"):
         simulated_plan(fleet, ALWAYS, replace(SolveOptions(), time_limit_seconds=-1.0))
+
+
+def test_a_plan_without_a_way_for_want_of_time_says_that_it_may_be_another(monkeypatch):
+    """And no gap of an uplift over whichever way is left."""
+    worn = (Move("off", "full", wear_cost=5.0), Move("full", "off"))
+    of = problem([20, 61, 20, 200], site(4, group(moves=worn)))
+    whole = make_schedule(of)
+    assert whole.solve.reproducible and whole.solve.gap_of_uplift is not None
+
+    def too_slow(fleet, name, options=None, model=None):
+        if name == ALWAYS:
+            raise NoTimeError("it was simulated up to interval 1 of 4 when the time was over")
+        return simulated(fleet, name, options, model)
+
+    simulated = counterfactual.simulated_plan
+    monkeypatch.setattr(counterfactual, "simulated_plan", too_slow)
+    cut = make_schedule(of)
+    assert [way.name for way in cut.plan.counterfactuals] == [THRESHOLD]
+    assert not cut.solve.reproducible and cut.solve.gap_of_uplift is None
 
 
 # ---- uplift --------------------------------------------------------------------------------------------------------

@@ -8,7 +8,9 @@ from builders import tiny_request_pb
 from scheduler import check, incumbents
 from scheduler.errors import SolverError
 from scheduler.incumbents import Incumbents, sound_bound
+from scheduler.model.solve import Clock
 from scheduler.model.strategy import fast as fast_module
+from scheduler.model.strategy import search as strategy_search
 from scheduler.plan import AuditReport, Plan, StopReason
 from scheduler.planner import make_schedule
 from scheduler.wire.request import schedule_request_from_pb
@@ -112,3 +114,19 @@ def test_bounds_below_the_plan():
     assert sound_bound(5000.0 - 0.4, 5000.0) == 5000.0, "noise"
     with pytest.raises(SolverError, match="below"):
         sound_bound(5000.0 - 0.6, 5000.0)
+
+
+def test_what_a_time_limit_has_shaped_is_not_called_reproducible(monkeypatch):
+    """Even if it is proven in the end: on a machine that is faster it may be another plan as good as this one."""
+    problem = schedule_request_from_pb(tiny_request_pb())[1]
+    assert make_schedule(problem).solve.reproducible
+    search = strategy_search.search
+
+    def late(*args, **more):
+        found = search(*args, **more)
+        assert Clock(0.0).left_seconds <= 0
+        return found
+
+    monkeypatch.setattr(strategy_search, "search", late)
+    solve = make_schedule(problem).solve
+    assert solve.stop_reason is StopReason.PROVEN and not solve.reproducible

@@ -21,6 +21,12 @@ from scheduler.server.workers import TARGET, Patience
 log = logging.getLogger("scheduler.server")
 
 
+LOOK_SECONDS = 0.05
+"""How often an ending server looks whether calls still run."""
+LAST_ANSWER_SECONDS = 1.0
+"""What the last answers have to reach their callers, once no call runs."""
+
+
 class BindError(SchedulerError):
     """The address cannot be served."""
 
@@ -80,7 +86,14 @@ class Server:
     async def stop(self, grace_seconds: float | None = None) -> None:
         """Takes no more calls, lets running ones end within the grace period, and ends."""
         await self._health.enter_graceful_shutdown()
-        await self._server.stop(self._settings.grace_seconds if grace_seconds is None else grace_seconds)
+        loop, pools = asyncio.get_running_loop(), (self._solvers, self._helpers)
+        until = loop.time() + (self._settings.grace_seconds if grace_seconds is None else grace_seconds)
+        for pool in pools:
+            pool.refuse()
+        while any(pool.is_busy for pool in pools) and loop.time() < until:
+            await asyncio.sleep(LOOK_SECONDS)
+        # who only watches is no call that runs; the last answers are on their way
+        await self._server.stop(max(0.0, min(LAST_ANSWER_SECONDS, until - loop.time())))
         self.kill_workers()
 
     def kill_workers(self) -> None:

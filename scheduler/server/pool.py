@@ -54,11 +54,21 @@ class WorkerPool:
         self._idle: list[Worker] = []
         self._all: set[Worker] = set()
         self._free = asyncio.Semaphore(count)
+        self._refuses, self._calls_count = False, 0
         self._threads = ThreadPoolExecutor(2 * count, thread_name_prefix="worker")  # killed ones linger for a moment
 
     def start(self) -> None:
         """Starts the workers."""
         self._idle = [self._started() for _ in range(self._count)]
+
+    def refuse(self) -> None:
+        """From now on no call is taken; those that run or wait go on."""
+        self._refuses = True
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a call runs or waits."""
+        return self._calls_count > 0
 
     def close(self) -> None:
         """Kills the workers; calls that run or wait raise."""
@@ -105,6 +115,17 @@ class WorkerPool:
 
     @asynccontextmanager
     async def _borrowed(self, deadline: float | None) -> AsyncIterator[Worker]:
+        if self._refuses:
+            raise ClosedError("the server is ending")
+        self._calls_count += 1
+        try:
+            async with self._admitted_worker(deadline) as worker:
+                yield worker
+        finally:
+            self._calls_count -= 1
+
+    @asynccontextmanager
+    async def _admitted_worker(self, deadline: float | None) -> AsyncIterator[Worker]:
         await self._admitted(deadline)
         try:
             if self._closed:

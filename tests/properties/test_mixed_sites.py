@@ -51,6 +51,22 @@ def test_fast_and_plain_agree(seed, machine_count):
         assert fast.plan.objective == pytest.approx(plain.plan.objective, abs=room)
 
 
+def test_an_offer_that_no_machine_may_stand_behind():
+    """Once the search for rows of whole machines ended there."""
+    problem = problem_of(9015, 1)
+    fast, plain = planned(problem), planned(problem, strategy=Strategy.PLAIN)
+    assert fast.plan is not None and plain.plan is not None
+    assert fast.plan.objective == pytest.approx(plain.plan.objective, rel=1e-4)
+
+
+@pytest.mark.parametrize("strategy", Strategy)
+@pytest.mark.parametrize("gaps", [(0.0, 0.0), (1e-9, 1e-9), (0.0, 1e-6)])
+def test_nothing_is_called_proven_that_rounding_has_made_less(strategy, gaps):
+    options = replace(OPTIONS, rel_gap=gaps[0], abs_gap=gaps[1], strategy=strategy)
+    schedule = make_schedule(problem_of(8012, 2), options)
+    assert schedule.plan is not None and schedule.plan.objective == pytest.approx(26.25)
+
+
 @pytest.mark.parametrize("seed", seeds(21_000, 12, 100))
 def test_no_simpler_way_beats_the_bound(seed):
     problem = problem_of(seed, LUMPY)

@@ -127,6 +127,19 @@ def test_random_bytes_are_refused_and_the_server_goes_on(client, channel, payloa
     assert client.validate(tiny_request_pb()) == ()
 
 
+@pytest.mark.parametrize("method", ["Schedule", "StreamSchedule", "Validate"])
+def test_fields_of_a_later_version_are_refused_wherever_they_stand(channel, method):
+    kinds = {"Schedule": pb.ScheduleRequest, "StreamSchedule": pb.StreamScheduleRequest, "Validate": pb.ValidateRequest}
+    own = tiny_request_pb() if method == "Schedule" else kinds[method](request=tiny_request_pb())
+    payload = own.SerializeToString() + b"\xa2\x06\x01x"  # field 100
+    call = channel.unary_stream if method == "StreamSchedule" else channel.unary_unary
+    with pytest.raises(grpc.RpcError) as caught:
+        answer = call(f"/{SERVICE}/{method}")(payload, timeout=30)
+        list(answer)
+    assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert "field number 100 is not known" in str(rpc_status.from_call(caught.value).details[0])
+
+
 def test_an_empty_request_is_refused(client):
     with pytest.raises(InvalidRequestError, match="problem"):
         client.schedule(pb.ScheduleRequest())

@@ -230,6 +230,29 @@ def test_running_calls_end_before_the_server_does():
         stopper.join()
 
 
+def test_who_only_watches_holds_no_server_up():
+    with running(target=TARGET) as server, grpc.insecure_channel(server.address) as channel:
+        watch = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest(), timeout=20)
+        assert next(watch).status == health_pb2.HealthCheckResponse.SERVING
+        start = time.monotonic()
+        server.stop(15)
+        assert time.monotonic() - start < 5
+
+
+def test_an_ending_server_takes_no_call():
+    with running(target=TARGET) as server, grpc.insecure_channel(server.address) as channel:
+        call = channel.unary_unary(SCHEDULE)
+        running_call = call.future(b"sleep 1", timeout=20)
+        time.sleep(0.2)
+        stopper = threading.Thread(target=server.stop, args=(10,))
+        stopper.start()
+        time.sleep(0.2)
+        with refused(grpc.StatusCode.UNAVAILABLE):
+            call(b"sleep 0", timeout=5)
+        assert running_call.result() == b""
+        stopper.join()
+
+
 def test_a_stopped_worker_cannot_block_its_caller():
     """A request larger than a pipe, to a worker that does not read."""
     worker = Worker(TARGET, Patience(read_seconds=0.3))
