@@ -44,7 +44,8 @@ def headline(answer: pb.StressResponse) -> Iterator[str]:
     points = [point for curve in answer.curves for point in curve.points]
     proven = sum(point.proven for point in points)
     solves = sum(curve.solves_count for curve in answer.curves)
-    words = f"{len(points)} points, {proven} proven to {percent(answer.rel_gap)} by {solves} solves"
+    words = f"{len(points)} points, {proven} proven to {percent(answer.rel_gap)} (where profit is small, "
+    words += f"of a quarter of today's) by {solves} solves"
     yield f"{words} in {answer.wall_seconds:.1f} s"
     if not answer.complete:
         yield "not complete: the time was too short for every proof and every break-even"

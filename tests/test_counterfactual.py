@@ -475,6 +475,16 @@ def test_time_that_is_over_leaves_out():
         simulated_plan(fleet, ALWAYS, replace(SolveOptions(), time_limit_seconds=-1.0))
 
 
+def test_always_running_takes_the_mean_of_each_day():
+    """The sum of two one-day problems, each with its own best mode: 1 MW for 60, or 0.6 MW for 48, an hour."""
+    modes = (off(), Mode("eco", MINING, 6e5, 48_000.0), full())
+    moves = [Move(a.id, b.id) for a in modes for b in modes if a is not b]
+    two = run(problem([10] * 24 + [50] * 24, site(48, group(modes=modes, moves=moves))), ALWAYS)
+    assert two.sites[0].assets[0].mode_count[1].tolist() == [0] * 24 + [10] * 24
+    one, other = (run(problem([p] * 24, site(24, group(modes=modes, moves=moves))), ALWAYS) for p in (10, 50))
+    assert two.objective == pytest.approx(one.objective + other.objective)
+
+
 def test_a_plan_without_a_way_for_want_of_time_says_that_it_may_be_another(monkeypatch):
     """And no gap of an uplift over whichever way is left."""
     worn = (Move("off", "full", wear_cost=5.0), Move("full", "off"))

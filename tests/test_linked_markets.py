@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from scheduler.problem import Direction
 from scheduler.wire.json import schedule_request_from_json
 from scheduler.wire.request import schedule_request_from_pb
 
@@ -45,3 +46,30 @@ def test_a_market_that_names_itself_is_refused():
 def test_a_chain_is_refused():
     found = faults(linked("B", "C", ""))
     assert [*found] == ["problem.markets[1].reserve.spec.energy_market_id"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "rule"),
+    [
+        ({"full_activation_seconds": 30.0}, "activation"),
+        ({"direction": Direction.DOWN}, "direction"),
+    ],
+)
+def test_a_market_whose_calls_do_not_fit_is_refused(changes, rule):
+    """What backs the one may be too slow for the other, or moves the other way."""
+    problem = linked("B", "")
+    energy, first, second = problem.markets
+    opposite = {Direction.DOWN: Direction.UP}.get(first.product.direction, Direction.DOWN)
+    changes = {name: opposite if name == "direction" else value for name, value in changes.items()}
+    other = replace(second, product=replace(second.product, **changes))
+    found = faults(replace(problem, markets=(energy, first, other)))
+    assert (found["problem.markets[1].reserve.spec.energy_market_id"][0]) == rule
+
+
+def test_a_market_of_other_sites_is_refused():
+    problem = linked("B", "")
+    (site,), (energy, first, second) = problem.sites, problem.markets
+    sites = (site, replace(site, id="elsewhere", assets=()))
+    markets = (energy, replace(first, site_ids=(site.id,)), replace(second, site_ids=("elsewhere",)))
+    found = faults(replace(problem, sites=sites, markets=markets))
+    assert found["problem.markets[1].reserve.spec.energy_market_id"][0] == "sites"

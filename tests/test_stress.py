@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from scheduler import check
-from scheduler.cli import main
+from scheduler.cli import main, work
 from scheduler.errors import AuditError, InvalidRequestError, SolverError
 from scheduler.model.build import build
 from scheduler.model.compile import compile_matrix
@@ -339,6 +339,14 @@ def test_command_writes_table_files_and_picture(tmp_path, capsys):
         assert f'id="{gid}"' in picture
     written = json.loads((tmp_path / "s.json").read_text())
     assert written["complete"] and len(written["curves"]) == 3
+
+
+def test_obligations_that_cannot_be_met_are_a_conflict_for_whoever_calls(monkeypatch, capsys):
+    path = str(FIXTURES / "days" / "grid-integrated" / "request.json")
+    answer = pb.StressResponse(obligations_missing=True).SerializeToString()
+    monkeypatch.setattr(work, "answered", lambda verb, payload, progress=None: answer)
+    assert main(["stress", path, "--quiet"]) == 3
+    assert "some obligations cannot be met" in capsys.readouterr().out
 
 
 def test_command_refuses_before_it_works(tmp_path, capsys):

@@ -38,6 +38,7 @@ class Audit:
     """A plan that was read and simulated, once: its money is known before its objective and proof are judged."""
 
     def __init__(self, problem: Problem, plan: Plan) -> None:
+        self._plan = plan
         self._findings = Findings()
         with np.errstate(all="ignore"):
             self._view = read_plan(problem, plan, self._findings)
@@ -54,6 +55,7 @@ class Audit:
             _check_money(findings, "plan.objective", "objective", stated, self.objective)
             if solve is not None:
                 _check_solve(findings, solve, options or SolveOptions(), self.objective)
+                _check_uplift(findings, solve, self._plan, self.objective)
                 _check_conflict(findings, solve, self._view)
         return AuditReport(findings.violations, self.objective, self._cash)
 
@@ -160,9 +162,25 @@ def _check_solve(findings: Findings, solve: Solve, options: SolveOptions, object
         if proven and missing > allowed + rounding:
             message = f"is {missing:.6f} above the plan, which proves it for {allowed:.6f} at most"
             findings.add("solve.bound", "proof", message, missing)
-    uplift = solve.gap_of_uplift
-    if uplift is not None and not (is_number(uplift) and uplift >= 0):
-        findings.add("solve.gap_of_uplift", "finite", f"must be finite and at least 0, is {uplift}")
+
+
+def _check_uplift(findings: Findings, solve: Solve, plan: Plan, objective: float) -> None:
+    """The gap as a share of the uplift over the better counterfactual that the plan states (formulation 1 and 7)."""
+    stated = solve.gap_of_uplift
+    if stated is None:
+        return
+    if not (is_number(stated) and stated >= 0):
+        findings.add("solve.gap_of_uplift", "finite", f"must be finite and at least 0, is {stated}")
+        return
+    totals = [sum((stream.total for stream in way.cash), 0.0) for way in plan.counterfactuals]
+    uplift = objective - max(totals, default=np.nan)
+    if not (solve.bound is not None and is_number(solve.bound) and uplift > 0):
+        findings.add("solve.gap_of_uplift", "uplift", "there is no bound, or no counterfactual that earns less")
+        return
+    own, rounding = max(0.0, solve.bound - objective) / uplift, (2 * ABS_MONEY + REL * abs(objective)) / uplift
+    if abs(stated - own) > rounding * (1 + own):
+        message = f"is {stated:.6f}, by the bound and the counterfactuals of the plan it is {own:.6f}"
+        findings.add("solve.gap_of_uplift", "uplift", message, abs(stated - own))
 
 
 def _check_conflict(findings: Findings, solve: Solve, view: PlanView) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scheduler.cli import work
-from scheduler.cli.arguments import NO_PLAN, OK, AddCommand, add_request, count, seconds, whole
+from scheduler.cli.arguments import CONFLICT, NO_PLAN, OK, AddCommand, add_request, count, seconds, whole
 from scheduler.cli.inputs import request_of
 from scheduler.cli.outputs import check_output, json_of
 from scheduler.errors import SchedulerError
@@ -58,7 +58,9 @@ def _stress(args: argparse.Namespace) -> int:
         sys.stdout.write(json_of(answer))
     else:
         print_stress(answer, currency, sys.stdout)
-    return NO_PLAN if answer.HasField("no_plan") else OK
+    if answer.HasField("no_plan"):
+        return NO_PLAN
+    return CONFLICT if answer.obligations_missing else OK
 
 
 def _check_picture(path: Path) -> None:

@@ -214,9 +214,9 @@ def _check_type(request: pb.ScheduleRequest, market: ReserveMarket, reserve_type
     from scheduler.formats.into_request import named_product
 
     found = named_product(next(one for one in request.problem.markets if one.id == market.id))
-    if found is not None and found.result != reserve_type:
-        words = f"is {found.result} by its product" if found.result else "names a product that has no such type"
-        raise SchedulerError(f"market {market.id!r} {words} ({found.name}): it is not {reserve_type}")
+    if found is not None and found.result not in ("", reserve_type):
+        words = f"is {found.result} by its product ({found.name})"
+        raise SchedulerError(f"market {market.id!r} {words}: it is not {reserve_type}")
 
 
 def _check_groups(problem: Problem, named: list[str]) -> None:

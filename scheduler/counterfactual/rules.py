@@ -26,21 +26,23 @@ class Wanted:
 
 
 def always_running(fleet: Fleet) -> Wanted:
-    """Every machine in the mining mode of the highest profit at mean prices, all day, even at a loss.
+    """Every machine in the mining mode of the highest profit at the mean prices of its civil day, even at a loss.
 
     Machines that can never mine stay where they are.
     """
-    mean_profit = _profit(fleet, fleet.income_per_ths_h.mean(axis=1), fleet.price_per_mwh.mean(axis=1))  # [G, M]
-    worth = np.where(fleet.mining, mean_profit, -np.inf)
-    wanted = np.empty(worth.shape, dtype=np.int64)
-    for m in range(fleet.modes):
-        reachable = np.where(fleet.reach[:, m], worth, -np.inf)
-        wanted[:, m] = np.where(np.isfinite(reachable.max(axis=1)), _best(reachable, m), m)
-    rank = _joule_per_th(fleet)[np.arange(len(fleet.groups)), worth.argmax(axis=1)]
-    count = fleet.horizon.count
-    return Wanted(
-        np.broadcast_to(wanted[:, :, None], (*wanted.shape, count)), np.broadcast_to(rank[:, None], (len(rank), count))
-    )
+    groups, count = len(fleet.groups), fleet.horizon.count
+    wanted = np.empty((groups, fleet.modes, count), dtype=np.int64)
+    rank = np.empty((groups, count))
+    for day in np.unique(fleet.horizon.civil_day):
+        here = fleet.horizon.civil_day == day
+        income, price = (values[:, here].mean(axis=1) for values in (fleet.income_per_ths_h, fleet.price_per_mwh))
+        worth = np.where(fleet.mining, _profit(fleet, income, price), -np.inf)  # [G, M]
+        for m in range(fleet.modes):
+            reachable = np.where(fleet.reach[:, m], worth, -np.inf)
+            best = np.where(np.isfinite(reachable.max(axis=1)), _best(reachable, m), m)
+            wanted[:, m, here] = best[:, None]
+        rank[:, here] = _joule_per_th(fleet)[np.arange(groups), worth.argmax(axis=1)][:, None]
+    return Wanted(wanted, rank)
 
 
 def threshold(fleet: Fleet) -> Wanted:

@@ -52,14 +52,17 @@ def put_prices(request: pb.ScheduleRequest, path: Path, wanted_zone: str = "") -
 
 
 def _put_day_ahead(problem: problem_pb2.Problem, horizon: Horizon, file: SeriesFile, wanted_zone: str) -> Iterator[str]:
-    """Into every energy market, by the zone that is wanted or that of its sites."""
+    """Into every energy market by the zone that is wanted or that of its sites; what is cleared has its price."""
     if not any(market.HasField("energy") for market in problem.markets):
         raise InvalidFileError(f"{file.name}: the request has no energy market to put prices in")
     for m, market in enumerate(problem.markets):
         if not market.HasField("energy"):
             continue
-        column = file.column(Quantity.DAY_AHEAD_PRICE, wanted_zone, _eics(problem, market))
         field = f"problem.markets[{m}].energy.price_per_mwh"
+        if market.HasField("cleared") and market.energy.HasField("price_per_mwh"):
+            yield f"{field}: stays as it is, for {market.id!r} is cleared"
+            continue
+        column = file.column(Quantity.DAY_AHEAD_PRICE, wanted_zone, _eics(problem, market))
         yield _put_series(problem, market.energy.price_per_mwh, field, column, horizon, wanted_zone)
 
 

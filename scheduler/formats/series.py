@@ -218,7 +218,10 @@ class Column:
         return sum(row.value * row.minutes for row in rows) / sum(row.minutes for row in rows)
 
     def _told(self, first: int, last: int) -> tuple[Row, ...]:
-        """The rows with the step that their distances show; of a single row, the distance to one beside it."""
+        """The rows with the step that their distances show; of a single row, the distance to one beside it.
+
+        A longer step between shorter ones on both sides is a gap.
+        """
         near = self.rows[first : last + 1] if last > first else self.rows[first : first + 2]
         near = near if len(near) > 1 else self.rows[-2:]
         step = min((row.start_utc - before.start_utc for before, row in pairwise(near)), default=timedelta(0))
@@ -228,6 +231,10 @@ class Column:
             raise InvalidFileError(
                 f"{self.source.file}:{self.rows[first].number}: the step must be 15 or 60 minutes, is {known}"
             )
+        before, after = self.starts_utc[max(0, first - 1) : first + 1], self.starts_utc[last + 1 : last + 3]
+        if len(before) == len(after) == 2 and max(away := (before[1] - before[0], after[1] - after[0])) < step:
+            words = f"the prices before and after it are {max(away)} apart, those here {step}"
+            raise self._wrong(self.rows[first], f"{words}: a gap, or a change of step")
         return tuple(row._replace(minutes=minutes) for row in self.rows[first : last + 1])
 
     def _wrong(self, row: Row, message: str) -> InvalidFileError:

@@ -664,7 +664,9 @@ class BlockPlan(_message.Message):
     awarded_kw: _builtins.int
     """MW won already, all awards together, kW."""
     lowest_price_per_mw_h: _builtins.float
-    """Profit lost per MW and hour without the offer: the lowest price to ask. Unset where not computed."""
+    """Profit lost per MW and hour without the offer: the lowest price to ask. Unset where not computed: the time
+    was too short, or the problem has more than 60,000 columns, as ten sites of five groups in quarter-hours may.
+    """
     @_builtins.property
     def bids(self) -> _containers.RepeatedCompositeFieldContainer[Global___BidVolume]:
         """MW to offer by bid; empty where the block has no bids."""

@@ -62,7 +62,7 @@ class _StopReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_StopReason
     STOP_REASON_CANCELLED: _StopReason.ValueType  # 3
     """The caller cancelled."""
     STOP_REASON_CONFLICT: _StopReason.ValueType  # 4
-    """Obligations cannot be met; the way out is proven."""
+    """Obligations cannot be met, and no less can be missing. (Where the clock cut that short, the reason is the time.)"""
 
 class StopReason(_StopReason, metaclass=_StopReasonEnumTypeWrapper):
     """Why a solve ended."""
@@ -76,7 +76,7 @@ STOP_REASON_TIME: StopReason.ValueType  # 2
 STOP_REASON_CANCELLED: StopReason.ValueType  # 3
 """The caller cancelled."""
 STOP_REASON_CONFLICT: StopReason.ValueType  # 4
-"""Obligations cannot be met; the way out is proven."""
+"""Obligations cannot be met, and no less can be missing. (Where the clock cut that short, the reason is the time.)"""
 Global___StopReason: _TypeAlias = StopReason  # noqa: Y015
 
 @_typing.final
@@ -332,7 +332,7 @@ class Solve(_message.Message):
     wall_seconds: _builtins.float
     """Wall-clock seconds."""
     reproducible: _builtins.bool
-    """True: the same request gives the same plan again. False when the clock ended the solve."""
+    """True: the same request gives the same plan again. False when a time limit ended the solve, or shaped any part of it."""
     def __init__(
         self,
         *,

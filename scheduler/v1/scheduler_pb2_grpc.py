@@ -94,7 +94,8 @@ class SchedulerServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Audit(self, request, context):
-        """Checks a plan with the independent checker.
+        """Checks a plan with the independent checker. What simpler ways would earn and the lowest prices to ask are not worked
+        out anew.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -44,7 +44,9 @@ class SchedulerServiceStub:
     Validate: _grpc.UnaryUnaryMultiCallable[_scheduler_pb2.ValidateRequest, _scheduler_pb2.ValidateResponse]
     """Says everything that is wrong with a request, without solving it."""
     Audit: _grpc.UnaryUnaryMultiCallable[_scheduler_pb2.AuditRequest, _scheduler_pb2.AuditResponse]
-    """Checks a plan with the independent checker."""
+    """Checks a plan with the independent checker. What simpler ways would earn and the lowest prices to ask are not worked
+    out anew.
+    """
     Stress: _grpc.UnaryUnaryMultiCallable[_scheduler_pb2.StressRequest, _scheduler_pb2.StressResponse]
     """Says how a problem holds up when hashprice, power price or reserve price change."""
 
@@ -64,7 +66,9 @@ class SchedulerServiceAsyncStub(SchedulerServiceStub):
     Validate: _aio.UnaryUnaryMultiCallable[_scheduler_pb2.ValidateRequest, _scheduler_pb2.ValidateResponse]  # type: ignore[assignment]
     """Says everything that is wrong with a request, without solving it."""
     Audit: _aio.UnaryUnaryMultiCallable[_scheduler_pb2.AuditRequest, _scheduler_pb2.AuditResponse]  # type: ignore[assignment]
-    """Checks a plan with the independent checker."""
+    """Checks a plan with the independent checker. What simpler ways would earn and the lowest prices to ask are not worked
+    out anew.
+    """
     Stress: _aio.UnaryUnaryMultiCallable[_scheduler_pb2.StressRequest, _scheduler_pb2.StressResponse]  # type: ignore[assignment]
     """Says how a problem holds up when hashprice, power price or reserve price change."""
 
@@ -105,7 +109,9 @@ class SchedulerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _scheduler_pb2.AuditRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_scheduler_pb2.AuditResponse, _abc.Awaitable[_scheduler_pb2.AuditResponse]]:
-        """Checks a plan with the independent checker."""
+        """Checks a plan with the independent checker. What simpler ways would earn and the lowest prices to ask are not worked
+        out anew.
+        """
 
     @_abc_1.abstractmethod
     def Stress(

@@ -144,7 +144,9 @@ class StressPoint(_message.Message):
     gap: _builtins.float
     """(bound - profit) / |profit|. Unset where it is not known."""
     proven: _builtins.bool
-    """True: proven to the gap that was asked for."""
+    """True: proven to the gap that was asked for, of its profit or of a quarter of today's: near a profit of zero no share
+    of it could be told from arithmetic.
+    """
     plan: _builtins.int
     """Number of the plan: points with the same number share a plan."""
     mined_ph_days: _builtins.float

@@ -223,6 +223,7 @@ HELD = replace(PLAN, markets=PLAN.markets[:4], sites=PLAN.sites)
         (Solve(StopReason.TIME, 0, -0.1), {"bound"}),
         (Solve(StopReason.TIME, 0, float("nan")), {"finite"}),
         (Solve(StopReason.TIME, 0, 0, gap_of_uplift=-1.0), {"finite"}),
+        (Solve(StopReason.TIME, 0, 0, gap_of_uplift=123.0), {"uplift"}),
     ],
 )
 def test_what_a_solve_claims(solve, wanted):

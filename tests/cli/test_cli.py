@@ -53,6 +53,17 @@ def process(*words, **more):
     return subprocess.run(command, capture_output=True, timeout=60, check=False, env=ENVIRONMENT, **more)
 
 
+def test_names_of_any_script_are_told_on_any_terminal(tmp_path):
+    request = tiny_request_pb()
+    request.problem.sites[0].assets[0].id = "矿机-β"
+    path = tmp_path / "request.json"
+    path.write_text(response_to_json(request), "utf-8")
+    command = [sys.executable, "-m", "scheduler", "plan", str(path), "--quiet"]
+    environment = {**ENVIRONMENT, "PYTHONIOENCODING": "ascii"}
+    found = subprocess.run(command, capture_output=True, timeout=60, check=False, env=environment)
+    assert found.returncode == 0 and b"\\u77ff\\u673a-\\u03b2" in found.stdout
+
+
 def price_file(path, prices, zone="DE-LU", currency="eur"):
     lines = [f"utc_start,zone,price_{currency}_per_mwh"]
     lines += [f"{START + timedelta(hours=i):%Y-%m-%dT%H:%M:%SZ},{zone},{price}" for i, price in enumerate(prices)]

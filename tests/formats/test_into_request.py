@@ -170,6 +170,20 @@ def test_a_file_of_which_nothing_fits_is_refused(tmp_path, data, named, message)
         put_prices(request, written(tmp_path, data))
 
 
+def test_what_is_cleared_keeps_the_price_at_which_it_was(tmp_path):
+    request = day_request()
+    cleared = request.problem.markets.add()
+    cleared.CopyFrom(request.problem.markets[0])
+    cleared.id = "forward"
+    cleared.cleared.SetInParent()
+    cleared.energy.price_per_mwh.values[0] = 30.0
+    path = written(tmp_path, a44(hours(10)))
+    words = put_prices(request, path)
+    assert cleared.energy.price_per_mwh.values == [30.0]
+    assert request.problem.markets[0].energy.price_per_mwh.values[0] == 10
+    assert any("problem.markets[1].energy.price_per_mwh: stays as it is, for 'forward' is cleared" in w for w in words)
+
+
 def test_the_currency_must_be_that_of_the_request(tmp_path):
     request = day_request()
     reserve(request, "de/afrr-up")

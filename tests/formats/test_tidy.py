@@ -80,6 +80,15 @@ def test_the_horizon_must_be_covered(count, minutes, message):
         parsed(rows(1, 2, 3)).over(horizon(60, count, minutes))
 
 
+def test_an_hour_between_quarters_is_a_gap_and_one_beside_them_a_change_of_step():
+    before, first = rows(1, 2, step_minutes=15, start=START - timedelta(minutes=30)), rows(3, start=START)
+    after = rows(4, 5, step_minutes=15, start=START + timedelta(hours=1))
+    with pytest.raises(InvalidFileError, match="are 0:15:00 apart, those here 1:00:00: a gap, or a change of step"):
+        parsed(before + first + after).over(horizon(15, 4))
+    for text in (first + after, before + first + after.splitlines(keepends=True)[0]):
+        assert parsed(text).over(horizon(15, 4)).values == (3, 3, 3, 3)
+
+
 def test_a_gap_is_named():
     file = parsed(rows(1, 2) + rows(4, 5, start=START + timedelta(hours=3)))
     with pytest.raises(InvalidFileError, match=r"prices\.csv:4: zone AT, 2025-03-01T03:00Z .* a gap"):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from builders import rich_request_pb, tiny_request_pb
+from builders import rich_request_pb, stamp, tiny_request_pb
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
 from matplotlib.text import Text
@@ -22,6 +22,7 @@ from scheduler.plot import draw, style, write_picture
 from scheduler.plot.labels import spread
 from scheduler.plot.panels import MOST_BARS_COUNT, MOST_LAYERS_COUNT
 from scheduler.problem import Problem
+from scheduler.v1 import problem_pb2 as v1
 from scheduler.wire.request import schedule_request_from_pb
 from tools import draw_days, draw_sheets
 
@@ -205,6 +206,22 @@ def test_reserve_is_what_the_plan_holds():
         assert np.abs(values[at] - base[at]) == pytest.approx(wanted, abs=1e-9)
         assert (values <= 0).all() if direction == "down" else (values >= 0).all()
     assert {str(patch.get_gid()) for patch in axes.patches} >= {"missing-afrr-up-up", "missing-afrr-down-down"}
+
+
+def test_what_is_missing_is_drawn_on_its_side_even_where_nothing_is_held():
+    """An award down, and no machine that may take more."""
+    request = tiny_request_pb()
+    group = request.problem.sites[0].assets[0].miner_group
+    del group.moves[0]
+    market = request.problem.markets.add(id="down", cleared={})
+    market.reserve.spec.CopyFrom(rich_request_pb().problem.markets[5].reserve.spec)
+    market.reserve.spec.ClearField("energy_market_id")
+    assert market.reserve.spec.direction == v1.DIRECTION_DOWN
+    block = market.reserve.blocks.add(id="block", start=stamp(), end=stamp(4))
+    block.awards.add(id="won", kw=1000, price_per_mw_h=5.0, penalty_per_mw_h=50.0)
+    axes = draw(make_plan(request).schedule).axes[2]
+    missing = {str(patch.get_gid()): patch.get_data().values for patch in axes.patches}
+    assert (missing["missing-down-down"] == -1.0).all() and "missing-down-up" not in missing
 
 
 def test_money_adds_up():
