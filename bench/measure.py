@@ -18,9 +18,10 @@ import numpy as np
 from bench.figures import BenchError, Patience, Timed, timed
 from bench.prices import with_new_prices
 from scheduler.model.build import build
+from scheduler.model.clock import Clock
 from scheduler.model.compile import Matrix, compile_matrix
 from scheduler.model.kept import KEPT
-from scheduler.model.solve import Clock, Outcome, Solver
+from scheduler.model.solve import Outcome, Solver
 from scheduler.model.strategy.by_blocks import GAP_OF_RELAXATION
 from scheduler.model.strategy.fast import BLOCKS_COLUMNS_COUNT
 from scheduler.model.strategy.sample import relaxation_of

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,6 +17,9 @@ from scheduler.incumbents import Incumbents, interim, sound_bound
 from scheduler.plan import Plan, Schedule, Solve, StopReason
 from scheduler.problem import Floats, Problem
 from scheduler.settings import SolveOptions, Strategy
+
+if TYPE_CHECKING:
+    from scheduler.counterfactual.hold import Model
 
 _log = logging.getLogger(__name__)
 
@@ -41,19 +45,29 @@ def make_schedule(problem: Problem, options: SolveOptions | None = None, progres
 
     Raises InvalidRequestError for a malformed problem and AuditError where a plan fails the checker.
     """
+    from scheduler.model.clock import Clock
+
+    acted_count = Clock.acted_count
+    schedule = _scheduled(
+        problem, options or SolveOptions(), progress or (lambda phase, incumbent: None), bool(progress)
+    )
+    if Clock.acted_count == acted_count:
+        return schedule
+    return replace(schedule, solve=replace(schedule.solve, reproducible=False))
+
+
+def _scheduled(problem: Problem, options: SolveOptions, tell: Progress, is_told: bool) -> Schedule:
+    """The same, not knowing whether a time limit has acted on the way."""
     from scheduler.ladder import with_ladders
     from scheduler.model.bid_prices import lowest_prices, with_lowest_prices
     from scheduler.model.build import extract
     from scheduler.model.compile import MANY_COLUMNS_COUNT, collector_paused, compile_matrix, give_memory_back
     from scheduler.model.kept import KEPT
-    from scheduler.model.solve import Clock
     from scheduler.model.strategy.fast import fast
     from scheduler.model.strategy.plain import plain
     from scheduler.model.strategy.search import search
 
-    started, acted_count = time.monotonic(), Clock.acted_count
-    options = options or SolveOptions()
-    tell = progress or (lambda phase, incumbent: None)
+    started = time.monotonic()
     tell("validate", None)
     violations = (*problem.violations(), *options.violations())
     if violations:
@@ -74,15 +88,15 @@ def make_schedule(problem: Problem, options: SolveOptions | None = None, progres
         matrix,
         replace(options, time_limit_seconds=_seconds_to_solve(options, started)),
         plain if options.strategy is Strategy.PLAIN else fast,
-        incumbents if progress else lambda x, objective, bound: None,
+        incumbents if is_told else lambda x, objective, bound: None,
     )
 
-    def is_reproducible() -> bool:
-        """Whether no time limit has shaped the answer so far."""
-        return found.stop_reason is not StopReason.TIME and Clock.acted_count == acted_count
-
-    seconds = time.monotonic() - started
-    solve = Solve(found.stop_reason, bound=found.bound, wall_seconds=seconds, reproducible=is_reproducible())
+    solve = Solve(
+        found.stop_reason,
+        bound=found.bound,
+        wall_seconds=time.monotonic() - started,
+        reproducible=found.stop_reason is not StopReason.TIME,
+    )
     if found.x is None and incumbents.latest is not None:
         return incumbents.latest
     if found.x is None:
@@ -93,29 +107,18 @@ def make_schedule(problem: Problem, options: SolveOptions | None = None, progres
     budget = min(SHARE_FOR_BID_PRICES * options.time_limit_seconds, _seconds_left(options, started))
     prices = lowest_prices(matrix, found.x, budget)
     plan = with_lowest_prices(plan, prices)
-    has_all_ways = True
-    if options.counterfactuals and _seconds_left(options, started) <= 0:
-        has_all_ways = False
-    elif options.counterfactuals:
-        from scheduler.counterfactual import LeftOut, counterfactuals, gap_of_uplift
+    solve = replace(solve, reproducible=solve.reproducible and prices.complete)
+    if options.counterfactuals:
         from scheduler.counterfactual.hold import Model
 
-        rest, left_out = replace(options, time_limit_seconds=_seconds_left(options, started)), list[LeftOut]()
-        ways = counterfactuals(problem, rest, model=Model(made, matrix), on_left_out=left_out.append)
-        for left in left_out:
-            _log.warning("no counterfactual %s: %s", left.name, left.reason)
-        plan, has_all_ways = replace(plan, counterfactuals=ways), not any(left.for_want_of_time for left in left_out)
-        if has_all_ways:
-            solve = replace(solve, gap_of_uplift=gap_of_uplift(plan, solve.bound))
-    solve = replace(solve, reproducible=is_reproducible() and prices.complete and has_all_ways)
+        plan, solve = _with_simpler_ways(problem, plan, solve, options, Model(made, matrix), started)
     explanation = None
     if options.explain:
         from scheduler.explain import explain
 
         tell("explain", None)
         explanation = explain(matrix, found.x, options, _seconds_left(options, started))
-        is_whole = is_reproducible() and explanation.complete
-        solve = replace(solve, reproducible=solve.reproducible and is_whole)
+        solve = replace(solve, reproducible=solve.reproducible and explanation.complete)
     if solve.stop_reason is StopReason.PROVEN:
         solve = replace(solve, wall_seconds=time.monotonic() - started)
         return Schedule(problem, solve, plan, explanation=explanation)
@@ -133,6 +136,27 @@ def _audited(problem: Problem, plan: Plan, solve: Solve, options: SolveOptions, 
     if report.violations:
         raise AuditError(report.violations)
     return plan, solve
+
+
+def _with_simpler_ways(
+    problem: Problem, plan: Plan, solve: Solve, options: SolveOptions, model: Model, started: float
+) -> tuple[Plan, Solve]:
+    """The plan with what simpler ways would have earned, and the gap as a share of what it earns more.
+
+    Where the time was too short for one of them there is no such gap, and another run may tell of more.
+    """
+    from scheduler.counterfactual import LeftOut, counterfactuals, gap_of_uplift
+
+    seconds, left_out = _seconds_left(options, started), list[LeftOut]()
+    if seconds <= 0:
+        return plan, replace(solve, reproducible=False)
+    rest = replace(options, time_limit_seconds=seconds)
+    plan = replace(plan, counterfactuals=counterfactuals(problem, rest, model=model, on_left_out=left_out.append))
+    for left in left_out:
+        _log.warning("no counterfactual %s: %s", left.name, left.reason)
+    if any(left.for_want_of_time for left in left_out):
+        return plan, replace(solve, reproducible=False)
+    return plan, replace(solve, gap_of_uplift=gap_of_uplift(plan, solve.bound))
 
 
 def _explained(problem: Problem, plan: Plan, solve: Solve, options: SolveOptions, started: float) -> Schedule:

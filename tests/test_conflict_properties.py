@@ -21,8 +21,9 @@ from scheduler.markets.energy import EnergyMarket
 from scheduler.markets.reserve import ReserveMarket
 from scheduler.markets.tariff import Tariff
 from scheduler.model.build import build
+from scheduler.model.clock import Clock
 from scheduler.model.compile import compile_matrix
-from scheduler.model.solve import Clock, Outcome, Result
+from scheduler.model.solve import Outcome, Result
 from scheduler.model.strategy.plain import plain
 from scheduler.model.strategy.search import search
 from scheduler.plan import StopReason

@@ -10,9 +10,10 @@ from scheduler import explain as explained
 from scheduler.explain.margins import MORE_MW, margins
 from scheduler.explain.streams import stream_worths
 from scheduler.model.build import build
+from scheduler.model.clock import Clock
 from scheduler.model.compile import compile_matrix
 from scheduler.model.repricing import Money, Repricing, parts_of_money
-from scheduler.model.solve import Clock, Outcome, Solver
+from scheduler.model.solve import Outcome, Solver
 from scheduler.model.strategy.fast import fast
 from scheduler.model.strategy.search import search
 from scheduler.plan import CashKind, StopReason

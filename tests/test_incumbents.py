@@ -8,7 +8,7 @@ from builders import tiny_request_pb
 from scheduler import check, incumbents
 from scheduler.errors import SolverError
 from scheduler.incumbents import Incumbents, sound_bound
-from scheduler.model.solve import Clock
+from scheduler.model.clock import Clock
 from scheduler.model.strategy import fast as fast_module
 from scheduler.model.strategy import search as strategy_search
 from scheduler.plan import AuditReport, Plan, StopReason

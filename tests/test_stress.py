@@ -11,9 +11,9 @@ from scheduler import check
 from scheduler.cli import main, work
 from scheduler.errors import AuditError, InvalidRequestError, SolverError
 from scheduler.model.build import build
+from scheduler.model.clock import Clock
 from scheduler.model.compile import compile_matrix
 from scheduler.model.repricing import Money, Repricing
-from scheduler.model.solve import Clock
 from scheduler.model.strategy.fast import fast
 from scheduler.model.strategy.search import search
 from scheduler.plan import CashKind, StopReason

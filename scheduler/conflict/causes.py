@@ -12,7 +12,7 @@ from scheduler.conflict.least import MOST_WHOLE_COUNT, Least, Model, least, mode
 from scheduler.conflict.limits import Limit, by_kind, lifted, limits_of, start_modes
 from scheduler.conflict.loads import Load
 from scheduler.conflict.lots import MISSING_MW, Lot, without_awards
-from scheduler.model.solve import Clock
+from scheduler.model.clock import Clock
 from scheduler.problem import Problem
 
 HELP_MW_H = 1e-3

@@ -11,7 +11,7 @@ from scheduler.conflict.lots import Lot, lots_of
 from scheduler.conflict.way_out import Release, WayOut, cheapest_way_out
 from scheduler.conflict.words import money, mw, number, span
 from scheduler.markets.block import KW_PER_MW
-from scheduler.model.solve import Clock
+from scheduler.model.clock import Clock
 from scheduler.plan import Plan, Shortfall
 from scheduler.problem import Problem
 

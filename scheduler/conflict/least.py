@@ -13,9 +13,10 @@ from scheduler.conflict.lots import Key, without_offers
 from scheduler.errors import SolverError
 from scheduler.markets.reserve import ReserveMarket
 from scheduler.model.build import Build, build
+from scheduler.model.clock import Clock
 from scheduler.model.compile import Matrix, collector_paused, compile_matrix
 from scheduler.model.component import Obligation
-from scheduler.model.solve import Clock, Outcome, Solver
+from scheduler.model.solve import Outcome, Solver
 from scheduler.problem import Counts, Floats, Problem
 
 MOST_WHOLE_COUNT = 3000

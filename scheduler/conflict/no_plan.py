@@ -13,8 +13,9 @@ from scheduler.conflict.limits import Limit, by_kind, lifted, limits_of
 from scheduler.conflict.lots import MISSING_MW
 from scheduler.conflict.words import instants, mw
 from scheduler.errors import SolverError
+from scheduler.model.clock import Clock
 from scheduler.model.compile import Matrix
-from scheduler.model.solve import Clock, Outcome, Solver
+from scheduler.model.solve import Outcome, Solver
 from scheduler.problem import Counts, Floats, Problem
 
 RESERVE_ONLY = ("ramp", "prequalified")

@@ -13,9 +13,10 @@ from scheduler.conflict.least import MOST_SECONDS_EACH, MOST_WHOLE_COUNT, Model,
 from scheduler.conflict.lots import MISSING_MW, Key, Lot, reduced
 from scheduler.errors import SolverError
 from scheduler.markets.block import KW_PER_MW
+from scheduler.model.clock import Clock
 from scheduler.model.compile import Matrix
 from scheduler.model.component import Obligation
-from scheduler.model.solve import Clock, Outcome, Solver
+from scheduler.model.solve import Outcome, Solver
 from scheduler.problem import Counts, Floats, Problem
 
 WORTHWHILE = 0.005

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from scipy.sparse import block_array, csc_array
 from scipy.sparse.csgraph import connected_components
 
+from scheduler.model.clock import Clock
 from scheduler.model.compile import Matrix
-from scheduler.model.solve import Clock, Solver
+from scheduler.model.solve import Solver
 from scheduler.model.strategy.plain import plain
 from scheduler.problem import Floats
 from scheduler.settings import SolveOptions

@@ -23,9 +23,10 @@ from scheduler.assets.miner_group import MinerGroup
 from scheduler.errors import SolverError
 from scheduler.explanation import BlockMargin, MachineMargin, Margins, SiteMargin
 from scheduler.markets.reserve import ReserveMarket
+from scheduler.model.clock import Clock
 from scheduler.model.compile import Matrix
 from scheduler.model.ledger import Vars
-from scheduler.model.solve import Clock, Outcome, Solver
+from scheduler.model.solve import Outcome, Solver
 from scheduler.problem import Floats
 
 MOST_COLUMNS_COUNT = 60_000

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from scheduler.explanation import StreamWorth
+from scheduler.model.clock import Clock
 from scheduler.model.compile import Matrix
 from scheduler.model.repricing import Money, Repricing, parts_of_money
-from scheduler.model.solve import Clock
 from scheduler.plan import CashKind
 from scheduler.problem import Floats
 from scheduler.settings import SolveOptions

@@ -11,6 +11,7 @@ import numpy as np
 from scheduler.errors import Violation
 from scheduler.horizon import Horizon
 from scheduler.markets.block import KW_PER_MW, Award, Bid, Block
+from scheduler.markets.link import link_violations
 from scheduler.model.component import Demand, Obligation, Tranche
 from scheduler.model.structure import NONE
 from scheduler.plan import BlockPlan, CashKind, MarketPlan, Stream
@@ -69,7 +70,7 @@ class ReserveMarket:
     def violations(self, path: str, problem: Problem) -> Iterator[Violation]:
         """Everything that is wrong with it."""
         yield from self.product.violations(f"{path}.spec")
-        yield from self._energy_market_violations(path, problem)
+        yield from link_violations(self, path, problem)
         for direction, activation in self.activation.items():
             at = f"{path}.{direction.value}"
             if direction not in self.product.direction.parts:
@@ -83,38 +84,6 @@ class ReserveMarket:
             if last is not None and block.start_utc < last.end_utc:
                 yield Violation(f"{at}.start", "overlap", f"overlaps block {last.id!r}")
             last = block
-
-    def _energy_market_violations(self, path: str, problem: Problem) -> Iterator[Violation]:
-        """A market that names an energy market earns that one's activation, and has none of its own."""
-        named = self.product.energy_market_id
-        if not named:
-            return
-        if named == self.id or all(market.id != named or market.kind != self.kind for market in problem.markets):
-            yield Violation(f"{path}.spec.energy_market_id", "reference", f"there is no other reserve market {named!r}")
-        others = (market for market in problem.markets if isinstance(market, ReserveMarket) and market is not self)
-        if any(market.product.energy_market_id for market in others if market.id == named):
-            yield Violation(f"{path}.spec.energy_market_id", "loop", f"{named!r} names another in turn: name that one")
-        for other in (market for market in problem.markets if market.id == named and market is not self):
-            if isinstance(other, ReserveMarket):
-                yield from self._misfits(f"{path}.spec.energy_market_id", other, problem)
-        for direction in self.activation:
-            message = f"belongs to {named!r}, the market named in spec.energy_market_id: state it there"
-            yield Violation(f"{path}.{direction.value}", "energy_market", message)
-
-    def _misfits(self, path: str, energy: ReserveMarket, problem: Problem) -> Iterator[Violation]:
-        """Why calls of another market cannot be those of this one."""
-        lacking = [part.value for part in self.product.direction.parts if part not in energy.product.direction.parts]
-        if lacking:
-            yield Violation(
-                path, "direction", f"{energy.id!r} calls nothing {' and '.join(lacking)}, as this product does"
-            )
-        seconds, own_seconds = energy.product.full_activation_seconds, self.product.full_activation_seconds
-        if seconds < own_seconds:
-            message = f"{energy.id!r} wants all of a call within {seconds:g} s, this product takes {own_seconds:g} s"
-            yield Violation(path, "activation", f"{message}: what backs this one may be too slow for it")
-        elsewhere = sorted(set(problem.site_ids_of(self)) - set(problem.site_ids_of(energy)))
-        if elsewhere:
-            yield Violation(path, "sites", f"{energy.id!r} is no market of site {elsewhere[0]!r}, as this one is")
 
     def _block_violations(self, path: str, block: Block, horizon: Horizon) -> Iterator[Violation]:
         on_grid = True

@@ -16,9 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scheduler.errors import SolverError
+from scheduler.model.clock import Clock
 from scheduler.model.compile import Matrix
 from scheduler.model.ledger import Offer
-from scheduler.model.solve import Clock, Outcome, Solver
+from scheduler.model.solve import Outcome, Solver
 from scheduler.model.strategy.apart import side_by_side
 from scheduler.model.strategy.counts import with_counts
 from scheduler.plan import Plan

@@ -14,9 +14,10 @@ from typing import TypeVar
 
 import numpy as np
 
+from scheduler.model.clock import Clock
 from scheduler.model.compile import Matrix
 from scheduler.model.component import Obligation
-from scheduler.model.solve import Clock, Outcome, Result, Solver
+from scheduler.model.solve import Outcome, Result, Solver
 from scheduler.model.strategy.counts import with_counts
 from scheduler.model.strategy.fast import fast, offers_by_solver
 from scheduler.model.strategy.rounding import ROUNDINGS, Rounding, best_rounding

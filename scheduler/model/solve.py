@@ -5,7 +5,6 @@ Both statuses are read every time, no answer is never taken for "infeasible", Na
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csc_array, csr_array
 
 from scheduler.errors import SolverError
+from scheduler.model.clock import Clock
 from scheduler.model.program import Bare, Program
 from scheduler.problem import Floats
 
@@ -388,27 +388,3 @@ def _floats(values: list[float]) -> Floats:
 
 def _finite(value: float) -> float | None:
     return value if np.isfinite(value) else None
-
-
-class Clock:
-    """What is left of a time limit."""
-
-    acted_count = 0
-    """How often a time limit was over in this process, or ended a solver: where that shapes a plan, the same request
-    may bring another one. Who runs beside others may see theirs too."""
-
-    def __init__(self, seconds: float) -> None:
-        self._end = time.monotonic() + seconds
-
-    @property
-    def left_seconds(self) -> float:
-        """Seconds until the end; negative when it is over."""
-        left = self._end - time.monotonic()
-        if left <= 0:
-            Clock.note()
-        return left
-
-    @staticmethod
-    def note() -> None:
-        """Some time limit has decided something."""
-        Clock.acted_count += 1

@@ -16,10 +16,10 @@ from scheduler.errors import AuditError, InvalidRequestError, SolverError
 from scheduler.incumbents import sound_bound
 from scheduler.ladder import with_ladders
 from scheduler.model.build import Build, extract
+from scheduler.model.clock import Clock
 from scheduler.model.compile import Matrix, collector_paused, compile_matrix
 from scheduler.model.kept import KEPT
 from scheduler.model.repricing import Money, Repricing, holding
-from scheduler.model.solve import Clock
 from scheduler.model.strategy.fast import fast
 from scheduler.model.strategy.search import SHORTFALL_PRECISION_MW_H, search
 from scheduler.plan import CashKind, CashStream, Plan

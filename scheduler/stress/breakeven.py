@@ -18,9 +18,10 @@ from scheduler.assets.heat_demand import HeatDemand
 from scheduler.assets.miner_group import MinerGroup
 from scheduler.counterfactual.fleet import price_at
 from scheduler.errors import SolverError
+from scheduler.model.clock import Clock
 from scheduler.model.compile import Matrix
 from scheduler.model.repricing import Money, parts_of_money
-from scheduler.model.solve import Clock, Outcome, Solver
+from scheduler.model.solve import Outcome, Solver
 from scheduler.plan import CashKind
 from scheduler.problem import Floats, Problem, Site
 from scheduler.resilience import MOST_FACTOR, BreakEven, Without

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from scheduler.model.clock import Clock
 from scheduler.model.repricing import Money, Repricing
-from scheduler.model.solve import Clock
 from scheduler.settings import SolveOptions
 
 SHARE_OF_GAP = 0.9

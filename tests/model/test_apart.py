@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from scheduler.errors import SolverError
+from scheduler.model.clock import Clock
 from scheduler.model.compile import Matrix
-from scheduler.model.solve import Clock, Solver
+from scheduler.model.solve import Solver
 from scheduler.model.strategy.apart import Apart, side_by_side
 from scheduler.model.strategy.blocks import columns_beside, rows_of_markets
 from scheduler.model.strategy.fast import _without_offers

@@ -6,8 +6,8 @@ import pytest
 
 from scheduler.model import bid_prices
 from scheduler.model.build import build
+from scheduler.model.clock import Clock
 from scheduler.model.compile import compile_matrix
-from scheduler.model.solve import Clock
 from scheduler.model.strategy.fast import fast
 from scheduler.plan import StopReason
 from scheduler.planner import make_schedule

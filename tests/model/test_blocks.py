@@ -7,8 +7,9 @@ import pytest
 
 from scheduler.model import compile as compile_module
 from scheduler.model.build import build
+from scheduler.model.clock import Clock
 from scheduler.model.compile import Matrix, compile_matrix
-from scheduler.model.solve import Clock, Outcome, Result
+from scheduler.model.solve import Outcome, Result
 from scheduler.model.strategy import blocks, fast
 from scheduler.model.strategy.blocks import Blocks, Bound, columns_beside, rows_naming, rows_of_markets
 from scheduler.model.strategy.counts import with_counts

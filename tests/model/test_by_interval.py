@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from scheduler.model.build import build
+from scheduler.model.clock import Clock
 from scheduler.model.compile import Matrix, compile_matrix
-from scheduler.model.solve import Clock, Outcome, Result
+from scheduler.model.solve import Outcome, Result
 from scheduler.model.strategy import by_interval as module
 from scheduler.model.strategy.by_interval import by_interval
 from scheduler.model.strategy.fast import fast

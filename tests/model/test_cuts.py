@@ -7,8 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from scheduler.model.clock import Clock
 from scheduler.model.compile import Matrix
-from scheduler.model.solve import Clock, Solver
+from scheduler.model.solve import Solver
 from scheduler.model.strategy import cuts
 from scheduler.model.strategy.cuts import Cuts
 from scheduler.model.strategy.relaxation import Relaxation

@@ -9,8 +9,9 @@ import pytest
 
 from scheduler.errors import SolverError
 from scheduler.model.build import build
+from scheduler.model.clock import Clock
 from scheduler.model.compile import Matrix, compile_matrix
-from scheduler.model.solve import Clock, Outcome, Solver
+from scheduler.model.solve import Outcome, Solver
 from scheduler.model.strategy import fast
 from scheduler.model.strategy.blocks import owner_of_rows
 from scheduler.model.strategy.covers import Covers

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from scheduler.errors import SolverError
+from scheduler.model.clock import Clock
 from scheduler.model.compile import Matrix
-from scheduler.model.solve import Clock, Solver
+from scheduler.model.solve import Solver
 from scheduler.model.strategy import by_blocks
 from scheduler.model.strategy.counts import with_counts
 from scheduler.model.strategy.offers import Offers

@@ -10,8 +10,9 @@ import pytest
 from scipy.sparse import csc_array
 
 from scheduler.errors import SolverError
+from scheduler.model.clock import Clock
 from scheduler.model.compile import Matrix
-from scheduler.model.solve import Clock, Outcome, Result
+from scheduler.model.solve import Outcome, Result
 from scheduler.model.strategy import fast as fast_module
 from scheduler.model.strategy import portions
 from scheduler.model.strategy.fast import fast

@@ -10,8 +10,9 @@ import pytest
 
 from scheduler.errors import SolverError
 from scheduler.model.build import build
+from scheduler.model.clock import Clock
 from scheduler.model.compile import Matrix, compile_matrix
-from scheduler.model.solve import Clock, Outcome, Result, Solver
+from scheduler.model.solve import Outcome, Result, Solver
 from scheduler.model.strategy import fast
 from scheduler.model.strategy.blocks import Blocks, Bound
 from scheduler.model.strategy.by_blocks import by_blocks

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from scheduler.model.build import build
+from scheduler.model.clock import Clock
 from scheduler.model.compile import Matrix, compile_matrix
-from scheduler.model.solve import Clock, Outcome, Solver
+from scheduler.model.solve import Outcome, Solver
 from scheduler.model.strategy.apart import Indices
 from scheduler.model.strategy.counts import with_counts
 from scheduler.model.strategy.rounding import Rounding

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from scheduler.errors import SolverError
+from scheduler.model.clock import Clock
 from scheduler.model.compile import Matrix
-from scheduler.model.solve import Clock
 from scheduler.model.strategy import master, relaxation, sample
 from scheduler.model.strategy.counts import with_counts
 from scheduler.model.strategy.relaxation import Relaxation

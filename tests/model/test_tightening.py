@@ -10,8 +10,9 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from scheduler.model.build import build
+from scheduler.model.clock import Clock
 from scheduler.model.compile import Matrix, compile_matrix
-from scheduler.model.solve import Clock, Outcome, Solver
+from scheduler.model.solve import Outcome, Solver
 from scheduler.model.strategy import tightening
 from scheduler.model.strategy.rows import Row, with_rows
 from scheduler.model.strategy.tightening import tightening_of

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from scheduler.model.build import build
+from scheduler.model.clock import Clock
 from scheduler.model.compile import Matrix, compile_matrix
-from scheduler.model.solve import Clock, Outcome, Solver
+from scheduler.model.solve import Outcome, Solver
 from scheduler.model.strategy.tree import WHOLE, Branch, Tree, tree_of
 from scheduler.problem import Floats
 from tests.model.tiny_fixtures import NAMES, problem_of

@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from scheduler.errors import SolverError
+from scheduler.model.clock import Clock
 from scheduler.model.compile import Matrix
-from scheduler.model.solve import Basis, Clock, Outcome, Solver
+from scheduler.model.solve import Basis, Outcome, Solver
 from scheduler.model.strategy.apart import Indices, positions_of_each, side_by_side
 from scheduler.problem import Floats
 

@@ -12,8 +12,9 @@ from contextlib import suppress
 import numpy as np
 
 from scheduler.errors import SolverError
+from scheduler.model.clock import Clock
 from scheduler.model.compile import Matrix
-from scheduler.model.solve import Clock, Incumbent, Result
+from scheduler.model.solve import Incumbent, Result
 from scheduler.model.strategy.blocks import rows_naming
 from scheduler.model.strategy.offers import Offers
 from scheduler.model.strategy.relaxation import Relaxation

@@ -14,8 +14,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from scheduler.errors import SolverError
+from scheduler.model.clock import Clock
 from scheduler.model.compile import Matrix
-from scheduler.model.solve import Clock, Incumbent, Outcome, Result
+from scheduler.model.solve import Incumbent, Outcome, Result
 from scheduler.model.strategy.apart import Apart, Indices
 from scheduler.model.strategy.knapsacks import Knapsacks, fill
 from scheduler.model.strategy.plain import plain

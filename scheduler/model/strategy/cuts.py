@@ -11,8 +11,9 @@ import numpy as np
 from scipy.sparse import csc_array
 
 from scheduler.errors import SolverError
+from scheduler.model.clock import Clock
 from scheduler.model.program import Bare
-from scheduler.model.solve import Clock, Solver
+from scheduler.model.solve import Solver
 from scheduler.problem import Floats
 
 MOST_COLUMNS_COUNT = 100

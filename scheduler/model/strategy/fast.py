@@ -20,8 +20,9 @@ from dataclasses import replace
 import numpy as np
 
 from scheduler.errors import SolverError
+from scheduler.model.clock import Clock
 from scheduler.model.compile import Matrix
-from scheduler.model.solve import Clock, Incumbent, Outcome, Result, Solver
+from scheduler.model.solve import Incumbent, Outcome, Result, Solver
 from scheduler.model.strategy.apart import Apart, side_by_side
 from scheduler.model.strategy.blocks import columns_beside, rows_of_markets
 from scheduler.model.strategy.by_blocks import LARGEST_COLUMNS_COUNT, SHARE_FOR_ROWS, by_blocks

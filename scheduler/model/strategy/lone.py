@@ -18,8 +18,9 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from scheduler.errors import SolverError
+from scheduler.model.clock import Clock
 from scheduler.model.compile import Matrix
-from scheduler.model.solve import Clock, Incumbent, Outcome, Result, Solver
+from scheduler.model.solve import Incumbent, Outcome, Result, Solver
 from scheduler.model.strategy.apart import Indices
 from scheduler.model.strategy.blocks import Bound, owner_of_rows
 from scheduler.model.strategy.counts import with_counts

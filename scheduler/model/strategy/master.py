@@ -6,8 +6,9 @@ import numpy as np
 from scipy.sparse import coo_array, csc_array, csr_array
 
 from scheduler.errors import SolverError
+from scheduler.model.clock import Clock
 from scheduler.model.compile import Matrix
-from scheduler.model.solve import Basis, Clock, Outcome, Solver
+from scheduler.model.solve import Basis, Outcome, Solver
 from scheduler.model.strategy.apart import Indices
 from scheduler.problem import Floats
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 import numpy as np
 
 from scheduler.errors import SolverError
+from scheduler.model.clock import Clock
 from scheduler.model.compile import Matrix
-from scheduler.model.solve import Clock, Incumbent, Result, Solver
+from scheduler.model.solve import Incumbent, Result, Solver
 from scheduler.model.strategy.search import best_of, with_whole_counts
 from scheduler.problem import Floats
 from scheduler.settings import SolveOptions

@@ -20,8 +20,9 @@ import numpy as np
 from scipy.sparse import csc_array, csr_array
 
 from scheduler.errors import SolverError
+from scheduler.model.clock import Clock
 from scheduler.model.compile import Matrix
-from scheduler.model.solve import Clock, Result, Solver
+from scheduler.model.solve import Result, Solver
 from scheduler.model.strategy.apart import AT_ONCE, Indices, side_by_side
 from scheduler.model.strategy.blocks import rows_naming, rows_of_markets
 from scheduler.model.strategy.rounding import Rounding, best_rounding, with_columns

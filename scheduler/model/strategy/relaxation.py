@@ -25,8 +25,9 @@ from numpy.typing import NDArray
 from scipy.sparse import csc_array
 
 from scheduler.errors import SolverError
+from scheduler.model.clock import Clock
 from scheduler.model.compile import Matrix
-from scheduler.model.solve import Basis, Clock, Outcome, Solver
+from scheduler.model.solve import Basis, Outcome, Solver
 from scheduler.model.strategy.apart import Apart, Indices, side_by_side
 from scheduler.model.strategy.blocks import NOTHING, Blocks, Bound, Priced, columns_beside
 from scheduler.model.strategy.cuts import Cuts

@@ -18,8 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csc_array, csr_array, hstack, identity
 
+from scheduler.model.clock import Clock
 from scheduler.model.compile import Matrix
-from scheduler.model.solve import Clock, Incumbent, Outcome, Solver
+from scheduler.model.solve import Incumbent, Outcome, Solver
 from scheduler.model.strategy.apart import Indices
 from scheduler.model.strategy.search import Solution, proven, with_whole_counts
 from scheduler.problem import Floats

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scheduler.errors import SolverError
+from scheduler.model.clock import Clock
 from scheduler.model.compile import Matrix
-from scheduler.model.solve import Clock
 from scheduler.model.strategy.blocks import MOST_COLUMNS_COUNT_WITH_SOLVERS, rows_naming, sites_of
 from scheduler.model.strategy.relaxation import Relaxation
 from scheduler.problem import Floats

@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from scheduler.model.clock import Clock
 from scheduler.model.compile import Matrix
 from scheduler.model.component import Obligation
-from scheduler.model.solve import Clock, Incumbent, Outcome, Result, Solver
+from scheduler.model.solve import Incumbent, Outcome, Result, Solver
 from scheduler.plan import StopReason
 from scheduler.problem import Floats
 from scheduler.settings import SolveOptions

@@ -23,9 +23,10 @@ import numpy as np
 from scipy.sparse import coo_array, csr_array, vstack
 
 from scheduler.errors import SolverError
+from scheduler.model.clock import Clock
 from scheduler.model.compile import Matrix
 from scheduler.model.component import Demand
-from scheduler.model.solve import Clock, Outcome, Solver
+from scheduler.model.solve import Outcome, Solver
 from scheduler.model.strategy.apart import Indices
 from scheduler.model.strategy.blocks import owner_of_rows
 from scheduler.model.strategy.counts import with_counts

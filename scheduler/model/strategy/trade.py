@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scheduler.errors import SolverError
+from scheduler.model.clock import Clock
 from scheduler.model.compile import give_memory_back
-from scheduler.model.solve import Basis, Clock
+from scheduler.model.solve import Basis
 from scheduler.model.strategy.apart import AT_ONCE, Indices, side_by_side
 from scheduler.model.strategy.blocks import MOST_COLUMNS_COUNT_WITH_SOLVERS, NOTHING, rows_naming
 from scheduler.model.strategy.counts import with_counts

@@ -15,8 +15,9 @@ from heapq import heappop, heappush
 import numpy as np
 
 from scheduler.errors import SolverError
+from scheduler.model.clock import Clock
 from scheduler.model.compile import Matrix
-from scheduler.model.solve import Basis, Clock, Outcome, Result, Solver
+from scheduler.model.solve import Basis, Outcome, Result, Solver
 from scheduler.model.strategy.apart import Indices, one_by_one, side_by_side
 from scheduler.problem import Floats
 
