@@ -15,11 +15,12 @@ from pathlib import Path
 def in_place_of(path: Path) -> Iterator[Path]:
     """Where to write what takes the place of ``path`` once all of it is written; until then the old file stays.
 
-    What is no file, such as a pipe, is written to as it is. Raises OSError that names ``path``.
+    What is no file, such as a pipe, or stands where nothing else may be written, is written to as it is. Raises OSError
+    that names ``path``.
     """
     target = path.resolve()  # a link keeps pointing to it
     try:
-        if target.exists() and not target.is_file():
+        if target.exists() and not (target.is_file() and os.access(target.parent, os.W_OK)):
             yield path
             return
         if target.exists() and not os.access(target, os.W_OK):
@@ -29,9 +30,18 @@ def in_place_of(path: Path) -> Iterator[Path]:
             yield beside
             if target.exists():
                 shutil.copymode(target, beside)
-            beside.replace(target)
+            _move(beside, target)
     except OSError as error:
         raise OSError(error.errno, error.strerror or str(error), str(path)) from error
+
+
+def _move(beside: Path, target: Path) -> None:
+    try:
+        beside.replace(target)
+    except OSError as error:
+        if error.errno != errno.EBUSY:  # a file that is mounted by itself, as containers do, stays what it is
+            raise
+        shutil.copyfile(beside, target)
 
 
 def write_text(path: Path, text: str) -> None:

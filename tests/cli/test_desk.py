@@ -48,6 +48,21 @@ def test_bids_by_a_plan_that_is_there(desk, plan_of_the_day, capsys):
     assert len({row["utc_start"] for row in rows_of("c.csv")}) == 96
 
 
+def test_bids_without_a_lowest_price_are_told_of(desk, plan_of_the_day, capsys):
+    """FCR is paid the clearing price: the bid is what it costs, and where that is not known what is expected."""
+    answer = message_from_json(pb.ScheduleResponse, plan_of_the_day.read_bytes(), "plan")
+    words = ["bid", "request.json", "fcr", "--plan", "plan.json", "-o", "b.csv"]
+    Path("plan.json").write_text(response_to_json(answer))
+    assert cli.main(words) == 0 and capsys.readouterr().err == ""
+    (market,) = (market for market in answer.plan.markets if market.market_id == "fcr")
+    offered = [block for block in market.blocks if block.offered_kw]
+    for block in offered:
+        block.ClearField("lowest_price_per_mw_h")
+    Path("plan.json").write_text(response_to_json(answer))
+    assert cli.main(words) == 0 and offered
+    assert f"fcr, {len(offered)} of them at the price that is expected" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("kind", ["capacity-bids", "energy-bids"])
 def test_orders_of_another_type_than_the_market_s_are_refused(desk, plan_of_the_day, kind, capsys):
     words = ["write", kind, "request.json", str(plan_of_the_day), "--market", "afrr-up", "-o", "x.csv"]

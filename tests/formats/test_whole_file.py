@@ -1,5 +1,6 @@
 """Files are whole or as they were; what reads and writes one path is refused before any work."""
 
+import errno
 import os
 import shutil
 import stat
@@ -47,6 +48,17 @@ def test_a_link_keeps_pointing_and_a_pipe_is_written_to(tmp_path):
     write_text(tmp_path / "pipe", "through")
     assert os.read(reader, 100) == b"through"
     os.close(reader)
+
+
+def test_a_file_that_is_mounted_by_itself_is_written_in_its_place(tmp_path, monkeypatch):
+    (tmp_path / "plan.json").write_text("old")
+
+    def busy(beside, target):
+        raise OSError(errno.EBUSY, os.strerror(errno.EBUSY))
+
+    monkeypatch.setattr(Path, "replace", busy)
+    write_text(tmp_path / "plan.json", "new")
+    assert (tmp_path / "plan.json").read_text() == "new" and len(list(tmp_path.iterdir())) == 1
 
 
 def test_a_plan_that_cannot_be_written_is_printed(tmp_path, capsys):
