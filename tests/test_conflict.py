@@ -33,9 +33,15 @@ from scheduler import conflict
 from scheduler.assets.machine import Cohort, Move, Prequalification
 from scheduler.conflict import way_out
 from scheduler.markets.block import Bid, Block
+from scheduler.model.build import build
+from scheduler.model.compile import compile_matrix
+from scheduler.model.solve import Outcome, Result
+from scheduler.model.strategy.plain import plain
+from scheduler.model.strategy.search import search
 from scheduler.plan import Schedule, Shortfall, StopReason
 from scheduler.planner import make_schedule
 from scheduler.problem import Stage
+from scheduler.settings import SolveOptions
 
 
 def solved(*args: object, **more: object) -> Schedule:
@@ -341,6 +347,25 @@ def test_more_than_may_be_offered_is_won_and_held(count):
     assert schedule.plan is not None
     (found,) = schedule.plan.markets[1].blocks
     assert (found.offered_kw, found.awarded_kw) == (0, 5000)
+
+
+def test_a_least_that_a_solver_cannot_hold_to_its_own_tolerance_is_given_more_room():
+    """It is no clock that ends there, and the plan is that of most money."""
+    made = problem(site(machines(30)), reserve("afrr-up", UP, award()))
+    matrix = compile_matrix(build(made).ledger)
+    calls = []
+
+    def most_money(given, options, clock, on_incumbent=None):
+        calls.append(given)
+        is_first_for_money = (given.money == matrix.money).all() and sum(
+            (c.money == matrix.money).all() for c in calls
+        ) == 2
+        return Result(Outcome.INFEASIBLE, None, None, None) if is_first_for_money else plain(given, options, clock)
+
+    found = search(matrix, SolveOptions(), most_money)
+    whole = search(matrix, SolveOptions(), plain)
+    assert found.stop_reason is whole.stop_reason is StopReason.CONFLICT
+    assert matrix.money @ found.x == pytest.approx(matrix.money @ whole.x, abs=0.01)
 
 
 # ---- no plan at all ----

@@ -67,7 +67,7 @@ def _bid(args: argparse.Namespace) -> int:
     request = request_of(args)
     if not args.plan:
         _check_markets(request, args)  # before the solve rather than after it
-    schedule = audited_plan_of(args)[0] if args.plan else _planned(request, args)
+    schedule = audited_plan_of(args, request)[0] if args.plan else _planned(request, args)
     if schedule.plan is None:
         print(f"no bids are written, for there is no plan: {schedule.no_plan_reason}", file=sys.stderr)
         return NO_PLAN
@@ -104,7 +104,9 @@ def _check_markets(request: pb.ScheduleRequest, args: argparse.Namespace) -> Non
     from scheduler.wire.request import schedule_request_from_pb
 
     _, problem, _ = schedule_request_from_pb(request)
-    if _open_markets(problem, args)[0].kind != "energy":
+    if _open_markets(problem, args)[0].kind == "energy":
+        writing.check_curve(problem, args)
+    else:
         _reserve_type(request, args)
 
 

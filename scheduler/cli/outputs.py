@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 READ = ("request", "plan", "result", "bids", "prices", "deviation_prices")
 WRITTEN = ("output", "save_plan", "plot")
+TABLES = (".csv", ".parquet")
 """Arguments that name files."""
 
 
@@ -63,6 +64,11 @@ def check_paths(args: argparse.Namespace) -> None:
         if words := seen.get(Path(path).resolve()):
             raise SchedulerError(f"{path}: {words}: name another file")
         seen[Path(path).resolve()] = "is written twice by this command"
+    folders = [given.get("csv"), given.get("output") if given.get("kind") else None]
+    for folder in (Path(folder).resolve() for folder in folders if folder):
+        for path, words in seen.items():
+            if path.parent == folder and path.suffix.lower() in TABLES:
+                raise SchedulerError(f"{path}: {words}: name another directory for the tables")
 
 
 def check_output(args: argparse.Namespace) -> None:

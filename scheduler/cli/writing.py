@@ -124,7 +124,6 @@ def _plot(args: argparse.Namespace) -> int:
 def demand_curve(args: argparse.Namespace, schedule: Schedule, plan: Plan) -> None:
     """Writes the curve of the market that is named, or of the only open one."""
     from scheduler.formats.demand_curve import CurveRules, book_rows, curves_of, nord_pool_sheet
-    from scheduler.formats.local_day import intervals_of_day, on_market_clock
     from scheduler.formats.plan_files import write_rows
     from scheduler.worth import demand_of
 
@@ -139,8 +138,7 @@ def demand_curve(args: argparse.Namespace, schedule: Schedule, plan: Plan) -> No
         linear=not args.step_curve,
     )
     is_book = args.layout == "book"
-    periods = intervals_of_day(problem.horizon if is_book else on_market_clock(problem.horizon), args.date)
-    _check_groups(problem, args.without)
+    periods = check_curve(problem, args)
     demand = demand_of(problem, plan, market, frozenset(args.without))
     if is_book:
         curves = {t: curves_of(demand, [t], rules)[t] for t in periods}
@@ -157,6 +155,15 @@ def demand_curve(args: argparse.Namespace, schedule: Schedule, plan: Plan) -> No
             portfolio=args.portfolio,
         )
     write_rows(Path(args.output), rows)
+
+
+def check_curve(problem: Problem, args: argparse.Namespace) -> range:
+    """The intervals of the day of a curve. Raises SchedulerError for a day or groups that the request does not have."""
+    from scheduler.formats.local_day import intervals_of_day, on_market_clock
+
+    _check_groups(problem, args.without)
+    is_book = args.layout == "book"
+    return intervals_of_day(problem.horizon if is_book else on_market_clock(problem.horizon), args.date)
 
 
 def _block_bids(args: argparse.Namespace, schedule: Schedule, plan: Plan) -> None:

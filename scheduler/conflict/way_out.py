@@ -169,8 +169,10 @@ def _of_any_plan(
 
     Without releases where none was found.
     """
-    if clock.left_seconds <= 0 or len(lots) < 2:
-        return WayOut(is_cut=len(lots) >= 2)
+    if len(lots) < 2 and lots[0].award.buy_back_per_mw_h is None:  # all of it is paid for, whenever it is missing
+        return WayOut()
+    if clock.left_seconds <= 0:
+        return WayOut(is_cut=True)
     model = model_of(problem)
     if len(model.matrix.shortfalls[Obligation.FIRM_LOAD]):
         served = model.matrix.with_least_shortfall(unserved_mwh + MISSING_MW, Obligation.FIRM_LOAD)

@@ -20,7 +20,8 @@ def in_place_of(path: Path) -> Iterator[Path]:
     """
     target = path.resolve()  # a link keeps pointing to it
     try:
-        if target.exists() and not (target.is_file() and os.access(target.parent, os.W_OK)):
+        is_other = path.exists() and not path.is_file()  # asked of the path itself: what a pipe resolves to is no name
+        if is_other or (target.exists() and not os.access(target.parent, os.W_OK)):
             yield path
             return
         if target.exists() and not os.access(target, os.W_OK):

@@ -24,7 +24,8 @@ log = logging.getLogger("scheduler.server")
 LOOK_SECONDS = 0.05
 """How often an ending server looks whether calls still run."""
 LAST_ANSWER_SECONDS = 1.0
-"""What the last answers have to reach their callers, once no call runs."""
+SLOWEST_BYTES_PER_SECOND = 1e5
+"""What the last answers have to reach their callers, once no call runs: so long, and so fast at least."""
 
 
 class BindError(SchedulerError):
@@ -92,8 +93,11 @@ class Server:
             pool.refuse()
         while any(pool.is_busy for pool in pools) and loop.time() < until:
             await asyncio.sleep(LOOK_SECONDS)
-        # who only watches is no call that runs; the last answers are on their way
-        await self._server.stop(max(0.0, min(LAST_ANSWER_SECONDS, until - loop.time())))
+        # who only watches is no call that runs; the last answers may be on their way
+        sent = max(
+            at + LAST_ANSWER_SECONDS + count / SLOWEST_BYTES_PER_SECOND for at, count in (p.last_answer for p in pools)
+        )
+        await self._server.stop(max(0.0, min(max(sent - loop.time(), LAST_ANSWER_SECONDS), until - loop.time())))
         self.kill_workers()
 
     def kill_workers(self) -> None:

@@ -55,6 +55,7 @@ class WorkerPool:
         self._all: set[Worker] = set()
         self._free = asyncio.Semaphore(count)
         self._refuses, self._calls_count = False, 0
+        self.last_answer = (0.0, 0)  # when, and of how many bytes: it may still be on its way
         self._threads = ThreadPoolExecutor(2 * count, thread_name_prefix="worker")  # killed ones linger for a moment
 
     def start(self) -> None:
@@ -99,7 +100,9 @@ class WorkerPool:
             worker.engage()
             try:
                 async with asyncio.timeout_at(reply_at):
-                    return await loop.run_in_executor(self._threads, worker.run, job, in_loop)
+                    answer = await loop.run_in_executor(self._threads, worker.run, job, in_loop)
+                self.last_answer = (loop.time(), len(answer))
+                return answer
             except TimeoutError:
                 if worker.incumbent is None:
                     raise OverrunError("there is no answer in time: the work was ended") from None

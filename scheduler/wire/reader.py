@@ -33,6 +33,8 @@ MAX_TEXT_LENGTH = 200
 MOST = 1e12
 """No price, power or time of anybody is beyond it, and a solver's tolerances mean nothing there."""
 MOST_DIFFICULTY = 1e21
+MOST_OF_PLANS = 1e24
+"""Sums of what was asked are larger than it, and a plan of ours must be read back."""
 DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 MAX_VALUES_COUNT = 50_000_000  # of all series, modes and moves of a request together, at the horizon's step
 MAX_VIOLATIONS_COUNT = 1000
@@ -66,6 +68,7 @@ class Reader:
     """What is wrong so far, and the horizon that series must cover (None: its own fields are broken)."""
 
     horizon: Horizon | None = None
+    most: float = MOST
     violations: list[Violation] = field(default_factory=list)
     # Paths as the value types know them, and as they are on the wire.
     aliases: dict[str, str] = field(default_factory=dict)
@@ -122,9 +125,10 @@ class Reader:
 
     # Scalars.
 
-    def number(self, pb: Message, name: str, path: str, most: float = MOST) -> float:
-        """A finite number of no more than ``most`` either way; 0 where it is absent, NaN after it was refused."""
+    def number(self, pb: Message, name: str, path: str, most: float | None = None) -> float:
+        """A finite number of no more than ``most`` (that of the reader) either way; 0: absent, NaN: it was refused."""
         value: float = getattr(pb, name)
+        most = self.most if most is None else most
         if -most <= value <= most:
             return value
         self.refuse(f"{path}.{name}", *_beyond(value, most))
@@ -227,10 +231,10 @@ class Reader:
     def finite_values(self, values: Sequence[float], path: str) -> Floats:
         """The values as an array; those that are not finite or beyond all use are refused by index and read as 0."""
         array = np.array(values, dtype=np.float64)
-        within = np.abs(array) <= MOST
+        within = np.abs(array) <= self.most
         if not within.all():
             for index in np.flatnonzero(~within)[:MAX_VIOLATIONS_COUNT]:
-                self.refuse(f"{path}[{index}]", *_beyond(float(array[index]), MOST))
+                self.refuse(f"{path}[{index}]", *_beyond(float(array[index]), self.most))
             array = np.where(within, array, 0.0)
         return array
 

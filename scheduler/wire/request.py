@@ -16,7 +16,7 @@ from scheduler.v1 import scheduler_pb2 as v1
 from scheduler.wire.options import read_options, read_solve
 from scheduler.wire.plan import read_plan
 from scheduler.wire.problem import read_problem
-from scheduler.wire.reader import Reader
+from scheduler.wire.reader import MOST_OF_PLANS, Reader
 
 M = TypeVar("M", bound=Message)
 
@@ -51,6 +51,7 @@ def audit_request_from_pb(pb: v1.AuditRequest) -> tuple[Problem, Plan, Solve | N
     problem = read_problem(read, pb.problem, "problem")
     options = read_options(read, pb.options, "options")
     read.raise_if_any(_both(problem, options))
+    read.most = MOST_OF_PLANS
     plan = read_plan(read, pb.plan, problem, "plan")
     solve = read_solve(read, pb.solve, "solve") if pb.HasField("solve") else None
     read.raise_if_any()

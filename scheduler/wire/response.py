@@ -19,7 +19,7 @@ from scheduler.wire.explanation import explanation_to_pb, read_explanation
 from scheduler.wire.options import read_solve, solve_to_pb
 from scheduler.wire.plan import plan_to_pb, read_plan, shortfalls_from_pb, shortfalls_to_pb
 from scheduler.wire.problem import problem_to_pb
-from scheduler.wire.reader import Reader
+from scheduler.wire.reader import MOST_OF_PLANS, Reader
 from scheduler.wire.sources import sources_of
 
 DISTRIBUTIONS = ("gridflex-scheduler", "numpy", "highspy")
@@ -57,7 +57,7 @@ def schedule_to_pb(
 
 def schedule_from_pb(pb: v1.ScheduleResponse, problem: Problem) -> Schedule:
     """The answer to a problem. Raises InvalidRequestError where it is none."""
-    read = Reader(horizon=problem.horizon)
+    read = Reader(horizon=problem.horizon, most=MOST_OF_PLANS)
     solve = read_solve(read, pb.solve, "solve")
     conflict, plan = pb.conflict, None
     if pb.HasField("plan"):

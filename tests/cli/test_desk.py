@@ -9,6 +9,7 @@ import pytest
 from builders import tiny_request_pb
 
 from scheduler import cli, make_plan
+from scheduler.cli import desk as desk_module
 from scheduler.v1 import scheduler_pb2 as pb
 from scheduler.wire.json import message_from_json, response_to_json
 from tools import desk_day
@@ -61,6 +62,13 @@ def test_bids_without_a_lowest_price_are_told_of(desk, plan_of_the_day, capsys):
     Path("plan.json").write_text(response_to_json(answer))
     assert cli.main(words) == 0 and offered
     assert f"fcr, {len(offered)} of them at the price that is expected" in capsys.readouterr().err
+
+
+def test_what_cannot_be_written_is_said_before_the_solve(desk, monkeypatch, capsys):
+    monkeypatch.setattr(desk_module, "_planned", lambda request, args: pytest.fail("planned"))
+    for words, message in ((["--date", "2031-01-01"], "2031-01-01 is not in"), (["--without", "none"], "no group")):
+        assert cli.main(["bid", "request.json", "day-ahead", "-o", "c.csv", *words]) == 1
+        assert message in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("kind", ["capacity-bids", "energy-bids"])

@@ -4,6 +4,8 @@ import errno
 import os
 import shutil
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -50,6 +52,12 @@ def test_a_link_keeps_pointing_and_a_pipe_is_written_to(tmp_path):
     os.close(reader)
 
 
+def test_standard_output_by_its_name_is_written_to():
+    code = "from pathlib import Path; from scheduler.formats.whole_file import write_text"
+    command = [sys.executable, "-c", f"{code}; write_text(Path('/dev/stdout'), 'through')"]
+    assert subprocess.run(command, capture_output=True, check=True, timeout=60).stdout == b"through"
+
+
 def test_a_file_that_is_mounted_by_itself_is_written_in_its_place(tmp_path, monkeypatch):
     (tmp_path / "plan.json").write_text("old")
 
@@ -76,6 +84,9 @@ def test_a_plan_that_cannot_be_written_is_printed(tmp_path, capsys):
         (["bid", "request.json", "afrr-up", "-o", "b.csv", "--save-plan", "b.csv"], "is written twice by this command"),
         (["award", "request.json", "fcr-result.csv", "-o", "fcr-result.csv"], "is read by this command"),
         (["write", "schedule", "request.json", "plan.csv", "-o", "plan.csv"], "is read by this command"),
+        (["plan", "request.json", "--prices", "fcr-result.csv", "--csv", ".", "--force"], "fcr-result.csv: is read by"),
+        (["plan", "request.json", "-o", "d/cash.csv", "--csv", "d"], "d/cash.csv: is written twice"),
+        (["write", "tables", "fcr-result.csv", "plan.json", "-o", "."], "fcr-result.csv: is read by this command"),
         (["stress", "request.json", "-o", "a.svg", "--plot", "a.svg"], "is written twice by this command"),
     ],
 )

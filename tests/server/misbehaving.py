@@ -37,6 +37,8 @@ def answer(job: Job, tell: Callable[[Event], None]) -> bytes:
             raise AuditError([Violation("plan.sites[0].grid_mw", "balance", "the secret of the house")])
         case "seconds":
             return str(job.seconds).encode()
+        case "bytes":
+            return b"x" * int(words[0])
         case "pid":
             return str(os.getpid()).encode()
         case "news":

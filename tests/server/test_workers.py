@@ -14,6 +14,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_status import rpc_status
 from servers import running
 
+from scheduler.server import app
 from scheduler.server.pool import LARGE_BYTES, WorkerPool
 from scheduler.server.workers import Job, OverrunError, Patience, Worker, WorkerDiedError
 from scheduler.v1 import scheduler_pb2 as pb
@@ -237,6 +238,19 @@ def test_who_only_watches_holds_no_server_up():
         start = time.monotonic()
         server.stop(15)
         assert time.monotonic() - start < 5
+
+
+def test_an_answer_on_its_way_is_waited_for(monkeypatch):
+    """As long as a slow line would take for it."""
+    monkeypatch.setattr(app, "LAST_ANSWER_SECONDS", 0.2)
+    monkeypatch.setattr(app, "SLOWEST_BYTES_PER_SECOND", 10.0)
+    with running(target=TARGET) as server, grpc.insecure_channel(server.address) as channel:
+        watch = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest(), timeout=20)
+        next(watch)
+        assert channel.unary_unary(SCHEDULE)(b"bytes 15", timeout=5) == b"x" * 15
+        start = time.monotonic()
+        server.stop(15)
+        assert 1.0 < time.monotonic() - start < 5
 
 
 def test_an_ending_server_takes_no_call():

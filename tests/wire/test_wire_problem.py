@@ -10,7 +10,7 @@ import pytest
 from builders import START, miner_group, rich_request_pb, series, stamp, tiny_request_pb
 from wire_paths import drop, put
 
-from scheduler import catalog
+from scheduler import catalog, make_plan
 from scheduler.errors import InvalidRequestError
 from scheduler.problem import Direction, Stage
 from scheduler.settings import SolveOptions, Strategy
@@ -19,6 +19,7 @@ from scheduler.v1 import scheduler_pb2
 from scheduler.wire.options import options_from_pb, options_to_pb
 from scheduler.wire.problem import ASSETS, MARKETS, problem_from_pb, problem_to_pb
 from scheduler.wire.request import schedule_request_from_pb
+from scheduler.wire.response import schedule_from_pb
 
 
 def differences(one, other, path="problem"):
@@ -225,6 +226,19 @@ def test_amounts_that_nobody_has_are_refused_by_their_field(kw):
     assert found["problem.sites[0].tariff.peak_charge.price_per_mw"] == "range"
     (awards,) = [field for field in found if field.startswith("problem.markets[4].reserve.blocks[0].awards")]
     assert awards.endswith(".kw") and found[awards] == "range"
+
+
+def test_a_plan_in_weak_money_reads_back():
+    """Sums are larger than what was asked."""
+    pb = tiny_request_pb()
+    for money in (pb.problem.mining.hashprice_per_ph_day, pb.problem.markets[0].energy.price_per_mwh):
+        money.values[:] = [value * 1e9 for value in money.values]
+    group = pb.problem.sites[0].assets[0].miner_group
+    group.machine_count = group.initial_cohorts[0].count = 10_000
+    answer = make_plan(pb)
+    assert answer.objective > 1e12
+    problem = schedule_request_from_pb(pb)[1]
+    assert schedule_from_pb(answer.response, problem).plan.objective == answer.objective
 
 
 @pytest.mark.parametrize("zone", ["localtime", "Factory", "posixrules", "right/Europe/Berlin", "../etc/passwd", ""])

@@ -19,6 +19,9 @@ from scheduler.settings import SolveOptions
 SHORTFALL_PRECISION_MW_H = 1e-6
 """Obligations come before money, so their sum is solved to the solver's own precision, not to the gap of the money."""
 
+SHORTFALL_ROOM_MW_H = 1e-5
+"""What the plan of most money may miss beyond the least where a solver finds none with no more than its tolerance."""
+
 
 Solution = tuple[Floats, float]
 """Values of the columns, and their money."""
@@ -70,7 +73,7 @@ def _conflict(
     All by the strategy, in shares of the time that is left.
     """
     exact = replace(options, rel_gap=0.0, abs_gap=SHORTFALL_PRECISION_MW_H)
-    held, is_least, x = matrix, True, None
+    held, wider, is_least, x = matrix, matrix, True, None
     for obligation in Obligation:
         if not len(matrix.shortfalls[obligation]):
             continue
@@ -87,9 +90,12 @@ def _conflict(
         surely_mw_h = max(0.0, -least.bound) if least.bound is not None else 0.0
         is_least &= missing_mw_h - surely_mw_h <= max(SHORTFALL_PRECISION_MW_H, options.rel_gap * missing_mw_h)
         held = held.with_least_shortfall(missing_mw_h + SHORTFALL_PRECISION_MW_H, obligation)
+        wider = wider.with_least_shortfall(missing_mw_h + SHORTFALL_ROOM_MW_H, obligation)
         x = least.x
     assert x is not None
     result = most_money(held, options, Clock(SHARE_FOR_MONEY * clock.left_seconds), on_incumbent)
+    if result.outcome is Outcome.INFEASIBLE:  # by the solver's own tolerance, for x is a solution
+        result = most_money(wider, options, Clock(SHARE_FOR_MONEY * clock.left_seconds), on_incumbent)
     if result.x is None:  # the clock was faster: what holds most is a plan, whatever it earns
         kept = with_whole_counts(held, x)
         if kept is not None:
