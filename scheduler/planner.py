@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -20,8 +19,6 @@ from scheduler.settings import SolveOptions, Strategy
 
 if TYPE_CHECKING:
     from scheduler.counterfactual.hold import Model
-
-_log = logging.getLogger(__name__)
 
 Progress = Callable[[str, Schedule | None], None]
 """Called with a phase when it begins, and then with each better schedule that is found and audited in it.
@@ -48,15 +45,13 @@ def make_schedule(problem: Problem, options: SolveOptions | None = None, progres
     from scheduler.model.clock import Clock
 
     acted_count = Clock.acted_count
-    schedule = _scheduled(
-        problem, options or SolveOptions(), progress or (lambda phase, incumbent: None), bool(progress)
-    )
+    schedule = _scheduled(problem, options or SolveOptions(), progress)
     if Clock.acted_count == acted_count:
         return schedule
     return replace(schedule, solve=replace(schedule.solve, reproducible=False))
 
 
-def _scheduled(problem: Problem, options: SolveOptions, tell: Progress, is_told: bool) -> Schedule:
+def _scheduled(problem: Problem, options: SolveOptions, progress: Progress | None) -> Schedule:
     """The same, not knowing whether a time limit has acted on the way."""
     from scheduler.ladder import with_ladders
     from scheduler.model.bid_prices import lowest_prices, with_lowest_prices
@@ -68,6 +63,7 @@ def _scheduled(problem: Problem, options: SolveOptions, tell: Progress, is_told:
     from scheduler.model.strategy.search import search
 
     started = time.monotonic()
+    tell = progress or (lambda phase, incumbent: None)
     tell("validate", None)
     violations = (*problem.violations(), *options.violations())
     if violations:
@@ -88,7 +84,7 @@ def _scheduled(problem: Problem, options: SolveOptions, tell: Progress, is_told:
         matrix,
         replace(options, time_limit_seconds=_seconds_to_solve(options, started)),
         plain if options.strategy is Strategy.PLAIN else fast,
-        incumbents if is_told else lambda x, objective, bound: None,
+        incumbents if progress else lambda x, objective, bound: None,
     )
 
     solve = Solve(
@@ -152,8 +148,6 @@ def _with_simpler_ways(
         return plan, replace(solve, reproducible=False)
     rest = replace(options, time_limit_seconds=seconds)
     plan = replace(plan, counterfactuals=counterfactuals(problem, rest, model=model, on_left_out=left_out.append))
-    for left in left_out:
-        _log.warning("no counterfactual %s: %s", left.name, left.reason)
     if any(left.for_want_of_time for left in left_out):
         return plan, replace(solve, reproducible=False)
     return plan, replace(solve, gap_of_uplift=gap_of_uplift(plan, solve.bound))

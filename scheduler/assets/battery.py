@@ -11,7 +11,6 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
 from scheduler.assets.holding import Held, declare_held, extract_held, limit_prequalified, of_direction
 from scheduler.assets.machine import Prequalification, prequalified_violations
@@ -106,8 +105,8 @@ class Battery:
         most_mw = self.charge_mw + self.discharge_mw
         return min(most_mw, self.capacity_mwh / moved_mwh) if moved_mwh else most_mw
 
-    def _may_burn(self, ledger: Ledger, site: Site) -> NDArray[np.bool_]:
-        """[T] where charging and discharging at once, if anything is lost on the way, could pay or cost nothing.
+    def _may_burn(self, ledger: Ledger, site: Site) -> bool:
+        """Whether charging and discharging at once, if anything is lost on the way, could pay or cost nothing.
 
         It never does where each MWh given back wears and to have less stored is worth nothing: energy has a price above
         0 at any time, for what is burnt in one interval makes room for another one; what is stored at the end costs
@@ -118,8 +117,7 @@ class Battery:
         others = any(asset.makes_power for asset in site.assets if asset is not self)
         # a fee below 0 counts by itself, so that prices a times as high (a > 0) say the same: physics do not know them
         pays = price is None or (price <= 0).any() or (site.tariff.import_fee_per_mwh < 0).any()
-        may = pays or others or ledger.demands_at(site) or not self.wear_per_mwh or self.end_value_per_mwh < 0
-        return np.full(ledger.intervals, bool(may))
+        return bool(pays or others or ledger.demands_at(site) or not self.wear_per_mwh or self.end_value_per_mwh < 0)
 
     def constrain(self, ledger: Ledger, site: Site, own: BatteryVars) -> None:
         """What is stored, one way at a time, room for what is held."""
@@ -142,7 +140,7 @@ class Battery:
         if "energy_down,start" in own.rows:
             ledger.sides(own.rows["energy_down,start"], upper=self.capacity_mwh - start)
         if "only_charges" in own.rows:
-            both = self._may_burn(ledger, site)
+            both = np.full(ledger.intervals, self._may_burn(ledger, site))
             ledger.bound(own.charges, upper=both)
             ledger.sides(own.rows["only_charges"], upper=np.where(both, 0.0, np.inf))
             ledger.sides(own.rows["only_discharges"], upper=np.where(both, self.discharge_mw, np.inf))

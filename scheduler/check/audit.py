@@ -172,8 +172,7 @@ def _check_uplift(findings: Findings, solve: Solve, plan: Plan, objective: float
     if not (is_number(stated) and stated >= 0):
         findings.add("solve.gap_of_uplift", "finite", f"must be finite and at least 0, is {stated}")
         return
-    totals = [sum((stream.total for stream in way.cash), 0.0) for way in plan.counterfactuals]
-    uplift = objective - max(totals, default=np.nan)
+    uplift = objective - max((way.total for way in plan.counterfactuals), default=np.nan)
     if not (solve.bound is not None and is_number(solve.bound) and uplift > 0):
         findings.add("solve.gap_of_uplift", "uplift", "there is no bound, or no counterfactual that earns less")
         return

@@ -14,9 +14,8 @@ from scheduler.cli.outputs import json_of
 from scheduler.errors import InvalidFileError, InvalidRequestError, SchedulerError
 
 if TYPE_CHECKING:
-    from scheduler.markets.reserve import ReserveMarket
     from scheduler.model.component import MarketComponent
-    from scheduler.plan import Plan, Schedule
+    from scheduler.plan import Schedule
     from scheduler.problem import Problem
     from scheduler.tables import Cell
     from scheduler.v1 import scheduler_pb2 as pb
@@ -72,8 +71,7 @@ def _bid(args: argparse.Namespace) -> int:
         print(f"no bids are written, for there is no plan: {schedule.no_plan_reason}", file=sys.stderr)
         return NO_PLAN
     if schedule.shortfalls:
-        words = "obligations clash, and more of them would clash more: see `scheduler plan`"
-        print(f"no bids are written: {words}", file=sys.stderr)
+        print(f"no bids are written: {writing.CLASH}", file=sys.stderr)
         return CONFLICT
     markets = _open_markets(schedule.problem, args)
     if markets[0].kind == "energy":
@@ -129,7 +127,7 @@ def _open_markets(problem: Problem, args: argparse.Namespace) -> list[MarketComp
 
 
 def _write_capacity_bids(request: pb.ScheduleRequest, schedule: Schedule, args: argparse.Namespace) -> None:
-    from scheduler.formats.capacity_bids import capacity_bids, own_capacity_bids
+    from scheduler.formats.capacity_bids import at_expected_price_count, capacity_bids, own_capacity_bids
     from scheduler.formats.plan_files import write_rows
     from scheduler.markets.reserve import ReserveMarket
 
@@ -144,24 +142,11 @@ def _write_capacity_bids(request: pb.ScheduleRequest, schedule: Schedule, args: 
             own = own_capacity_bids(schedule.problem, schedule.plan, market)
         rows += own[1:] if rows else own
         said.append(f"{args.output}: {market.id}, {len(own) - 1} bids written")
-        if count := _asked_blindly_count(market, schedule.plan):
+        if count := at_expected_price_count(schedule.plan, market):
             words = f"{market.id}, {count} of them at the price that is expected: the lowest to ask was not computed"
             print(words, file=sys.stderr)
     write_rows(Path(args.output), rows)
     print("\n".join(said))
-
-
-def _asked_blindly_count(market: ReserveMarket, plan: Plan) -> int:
-    """Blocks that are paid the clearing price, offered without knowing what they cost."""
-    from scheduler.product import Pricing
-
-    if market.product.pricing is not Pricing.AS_CLEARED:
-        return 0
-    market_plan = next(one for one in plan.markets if one.market_id == market.id)
-    return sum(
-        bool(own.offered_kw) and not block.bids and own.lowest_price_per_mw_h is None
-        for block, own in zip(market.blocks, market_plan.blocks, strict=True)
-    )
 
 
 def _reserve_type(request: pb.ScheduleRequest, args: argparse.Namespace) -> str:

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 Run = Callable[[argparse.Namespace, "Schedule", "Plan"], None]
 
+CLASH = "obligations clash, and more of them would clash more: see `scheduler plan`"
+"""Why no orders come from a conflict."""
+
 
 def add(command: AddCommand) -> None:
     """The commands."""
@@ -97,8 +100,7 @@ def _write(args: argparse.Namespace) -> int:
     request = request_of(args)
     schedule, plan = audited_plan_of(args, request)
     if args.is_order and schedule.shortfalls:
-        words = "obligations clash, and more of them would clash more: see `scheduler plan`"
-        print(f"{args.output}: is not written: {words}", file=sys.stderr)
+        print(f"{args.output}: is not written: {CLASH}", file=sys.stderr)
         return CONFLICT
     if "type" in args:
         _check_type(request, _reserve_market(schedule.problem, args.market), args.type)

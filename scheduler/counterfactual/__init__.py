@@ -70,7 +70,7 @@ def counterfactuals(
     """What each rule earns on a validated problem; those that could not be worked out are left out.
 
     ``model``: the problem's own, if there is one already; it spares building one where there are awards.
-    ``on_left_out`` is told what is left out (default: the log).
+    ``on_left_out`` is told what is left out, besides the log.
     """
     from scheduler.counterfactual.fleet import CannotRunError, Fleet, NoTimeError
     from scheduler.counterfactual.hold import has_awards, model_without_offers, shortfalls_of
@@ -78,9 +78,8 @@ def counterfactuals(
 
     def tell(name: str, error: Exception) -> None:
         left = LeftOut(name, str(error), isinstance(error, NoTimeError | SolverError))
-        if on_left_out is None:
-            _log.warning("no counterfactual %s: %s", left.name, left.reason)
-        else:
+        _log.warning("no counterfactual %s: %s", left.name, left.reason)
+        if on_left_out is not None:
             on_left_out(left)
 
     found: list[Counterfactual] = []

@@ -70,6 +70,16 @@ def own_capacity_bids(problem: Problem, plan: Plan, market: ReserveMarket) -> li
     return rows
 
 
+def at_expected_price_count(plan: Plan, market: ReserveMarket) -> int:
+    """How many blocks that are paid the clearing price are offered without knowing what they cost."""
+    market_plan = next(one for one in plan.markets if one.market_id == market.id)
+    is_cleared = market.product.pricing is Pricing.AS_CLEARED
+    return sum(
+        is_cleared and bool(own.offered_kw) and not block.bids and own.lowest_price_per_mw_h is None
+        for block, own in zip(market.blocks, market_plan.blocks, strict=True)
+    )
+
+
 def _offers(
     market: ReserveMarket, block: Block, plan: BlockPlan
 ) -> Iterator[tuple[str, int, float, tuple[str, str, str]]]:

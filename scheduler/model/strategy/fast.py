@@ -197,11 +197,12 @@ def _by_portions(matrix: Matrix, options: SolveOptions, clock: Clock, safe: Solu
     """Where all sites at once would end far from the bound, or with nothing; None where they are to be asked."""
     count = len(matrix.money)
     is_late = clock.left_seconds < SECONDS_PER_MILLION_COLUMNS * count / 1e6
-    if is_late and BLOCKS_COLUMNS_COUNT < count <= PORTIONS_COLUMNS_COUNT:
+    if count <= PORTIONS_COLUMNS_COUNT:
+        if count <= BLOCKS_COLUMNS_COUNT or not is_late:
+            return None
         Clock.note()
-    if count > PORTIONS_COLUMNS_COUNT or (is_late and count > BLOCKS_COLUMNS_COUNT):
-        with suppress(SolverError):  # there are no portions, or one of them has no plan
-            return by_portions(matrix, options, clock, None if safe is None else safe[0])
+    with suppress(SolverError):  # there are no portions, or one of them has no plan
+        return by_portions(matrix, options, clock, None if safe is None else safe[0])
     return None
 
 
