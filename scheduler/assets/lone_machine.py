@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from scheduler.assets.backing import barred_at_start, barred_intervals
+from scheduler.model.component import LoneEntry, LoneHold
 from scheduler.model.structure import NONE, Vars
 from scheduler.problem import Floats
 
@@ -27,37 +28,13 @@ HARDLY = NEVER / 2
 
 
 @dataclass(frozen=True, eq=False)
-class _Hold:
-    """Machines that back an option from a mode, the MW that they hold, and when it may first: [intervals] barred after
-    each move into the mode, and at the start."""
-
-    mode: int
-    direction: str
-    back: Vars  # [T]
-    held_mw: Vars  # [tranches, T]
-    counted_mw: float
-    barred: tuple[int, ...]  # by move
-    barred_at_start: int
-
-
-@dataclass(frozen=True, eq=False)
-class _Entry:
-    """A move: after it the machine stays for its lock."""
-
-    mode: int
-    target: int
-    variables: Vars  # [T]
-    lock: int
-
-
-@dataclass(frozen=True, eq=False)
 class LonePath:
     """All that one machine may do. It is generous, never strict: budgets of starts and limits of a market are left out,
     and of rivals that back up and down from a mode it holds the best of each."""
 
     count: Vars  # [modes, T] whether it is there
-    entries: tuple[_Entry, ...]
-    holds: tuple[_Hold, ...]
+    entries: tuple[LoneEntry, ...]
+    holds: tuple[LoneHold, ...]
     mode_at_start: int
     lock_at_start: int
 
@@ -77,7 +54,7 @@ class LonePath:
             value[(entry.variables == NONE) | (upper[entry.variables] < 0.5)] = NEVER
         return self._longest(ready, entering, self._at_start(there[self.mode_at_start], held))
 
-    def _worth_of(self, hold: _Hold, worth: Floats) -> Floats:
+    def _worth_of(self, hold: LoneHold, worth: Floats) -> Floats:
         """[T] per machine; 0 where it holds nothing."""
         per_mw = np.where(hold.held_mw == NONE, 0.0, worth[hold.held_mw]).max(axis=0, initial=0.0)
         return np.where(hold.back == NONE, 0.0, worth[hold.back] + hold.counted_mw * per_mw)
@@ -161,9 +138,9 @@ def path_of(group: MinerGroup, own: MinerGroupVars, ledger: Ledger) -> LonePath:
         start = int(np.count_nonzero(barred_at_start(group, ledger, option.mode, slack)))
         held_mw = np.stack([mw for _, mw in backed.held_mw])
         direction = option.demand.direction.value
-        holds.append(_Hold(option.mode, direction, backed.count, held_mw, option.counted_mw, barred, start))
+        holds.append(LoneHold(option.mode, direction, backed.count, held_mw, option.counted_mw, barred, start))
     entries = tuple(
-        _Entry(mode_of[move.from_mode_id], mode_of[move.to_mode_id], own.move[a], locks[a])
+        LoneEntry(mode_of[move.from_mode_id], mode_of[move.to_mode_id], own.move[a], locks[a])
         for a, move in enumerate(group.moves)
     )
     step_minutes = ledger.problem.horizon.step_minutes

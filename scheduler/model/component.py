@@ -72,12 +72,45 @@ class Demand:
         return active
 
 
+@dataclass(frozen=True, eq=False)
+class LoneHold:
+    """What a single machine may back from a mode, the MW that it holds then, and when it may first: [intervals] barred
+    after each move into the mode, and at the start."""
+
+    mode: int
+    direction: str
+    back: NDArray[Any]  # [T] variables
+    held_mw: NDArray[Any]  # [tranches, T] variables
+    counted_mw: float
+    barred: tuple[int, ...]  # by move
+    barred_at_start: int
+
+
+@dataclass(frozen=True, eq=False)
+class LoneEntry:
+    """A move: after it the machine stays for its lock."""
+
+    mode: int
+    target: int
+    variables: NDArray[Any]  # [T]
+    lock: int
+
+
 class LoneMachine(Protocol):
-    """A single machine of which a strategy may ask what each of its ways is worth."""
+    """A single machine: what it may do, and what each of its ways is worth."""
 
     @property
     def count(self) -> NDArray[Any]:
         """[modes, T] variables: whether it is in a mode in an interval."""
+
+    @property
+    def entries(self) -> tuple[LoneEntry, ...]: ...
+    @property
+    def holds(self) -> tuple[LoneHold, ...]: ...
+    @property
+    def mode_at_start(self) -> int: ...
+    @property
+    def lock_at_start(self) -> int: ...
 
     def through(self, worth: Floats, lower: Floats, upper: Floats) -> Floats:
         """[modes, T] no less than what it can earn if it is there then, at the worth and bounds of all variables."""

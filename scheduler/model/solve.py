@@ -146,10 +146,14 @@ class Solver:
         two thirds of the time of a relaxation. Only before its first solve can it be told so.
         """
         other = self._holding(self._highs.getLp())
-        other._set("simplex_dual_edge_weight_strategy", DEVEX)
+        other.weigh_edges_roughly()
         if (basis := self.basis()).statuses.valid:
             other.go_on_from(basis)
         return other
+
+    def weigh_edges_roughly(self) -> None:
+        """Only before the first solve can it be told so."""
+        self._set("simplex_dual_edge_weight_strategy", DEVEX)
 
     def presolved(self, columns: NDArray[np.int64]) -> tuple[Solver, NDArray[np.int64]] | None:
         """What presolve leaves of a relaxation if some columns are whole, and where these are in it.
@@ -214,6 +218,10 @@ class Solver:
         self._demand(
             self._highs.addRows(count, lower, upper, rows.nnz, rows.indptr[:-1], rows.indices, rows.data), "adding rows"
         )
+
+    def delete_rows(self, rows: NDArray[np.int64]) -> None:
+        """Some rows that do not bind; where the simplex method ended before is where it begins next."""
+        self._demand(self._highs.deleteRows(len(rows), rows.astype(np.int32)), "deleting rows")
 
     def add_columns(self, columns: csc_array, costs: Floats, lower: Floats, upper: Floats) -> None:
         """More columns [rows, added]; where the simplex method ended before is where it begins next."""

@@ -9,6 +9,7 @@ from scheduler.model.build import build
 from scheduler.model.clock import Clock
 from scheduler.model.compile import compile_matrix
 from scheduler.model.strategy.fast import fast
+from scheduler.model.strategy.lone import lone
 from scheduler.plan import StopReason
 from scheduler.planner import make_schedule
 from scheduler.settings import SolveOptions, Strategy
@@ -53,12 +54,14 @@ def test_it_is_what_holding_costs():
     }
 
 
-def test_where_the_search_ended_does_not_matter():
+def test_where_the_search_ended_does_not_matter(monkeypatch):
     """Begun there or anew, and two at a time: the same prices."""
     problem = schedule_request_from_pb(lumpy_request(6, 1))[1]
     matrix = compile_matrix(build(problem).ledger).without_shortfall()
     x = fast(matrix, SolveOptions(), Clock(60)).x
-    assert x is not None and matrix.ledger.day.relaxed_basis is not None
+    monkeypatch.setattr(bid_prices.Paths, "fits", staticmethod(lambda *_: False))  # by counts, not by ways
+    assert x is not None and lone(matrix, SolveOptions(), Clock(60)) is not None
+    assert matrix.ledger.day.relaxed_basis is not None
     begun_there = bid_prices.lowest_prices(matrix, x, 60.0)
     matrix.ledger.day.relaxed_basis = None
     anew = bid_prices.lowest_prices(matrix, x, 60.0)

@@ -26,7 +26,13 @@ from tests.model.days import another_day
 from tests.model.tiny_fixtures import problem_of
 from tools.fixtures.scale import lumpy_request
 
-DAYS = ["days/absorber", "days/twelve-containers", "days/grid-integrated", "days/texas-day"]
+SEVERAL = [
+    "both-directions-binding",
+    "both-directions-feasible",
+    "both-of-binding",
+    "double-sale-binding",
+    "start-budget-binding",
+]
 OPTIONS = SolveOptions()
 
 
@@ -69,10 +75,11 @@ def test_a_path_is_worth_what_its_block_is(seed: int) -> None:
             assert through[mode, t] == pytest.approx(most(replace(block, lower=lower), own))
 
 
-@pytest.mark.parametrize("name", DAYS)
+@pytest.mark.parametrize("name", SEVERAL)
 def test_a_path_is_never_worth_less_than_its_block(name: str) -> None:
     """With modes between, rivals, budgets and limits it may be generous."""
-    matrix = matrix_of(problem_of(name))
+    matrix = matrix_of(problem_of(f"pairs/{name}"))
+    assert matrix.ledger.lone_machines
     owner, random = owner_of_rows(matrix), np.random.default_rng(1)
     for machine in matrix.ledger.lone_machines:
         number = matrix.asset[matrix.columns(machine.count)[0]]

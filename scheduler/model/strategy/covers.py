@@ -41,6 +41,8 @@ NEARLY = 1e-3
 """So near to whole a machine counts as whole when machines are chosen for a row."""
 FLIPS = 6
 """So many machines on both sides of the last one that is chosen are tried the other way."""
+SPARE_MW = 0.5
+"""Where more than that is held beyond what is offered, no row is looked for."""
 DUST = 1e-9
 
 
@@ -104,6 +106,7 @@ class _There:
         self.until_mw = np.append(0.0, np.cumsum(self.all_mw))  # of the first so many
         in_use_mw = (self.all_mw * self.share)[::-1]
         self.beside_mw = np.append(np.cumsum(in_use_mw)[::-1], 0.0)  # of all from there on
+        self.spare_mw = float(self.beside_mw[0]) + self.loose_mw - self.offered_mw - held.awarded_mw
 
     def near(self, below: int, above: int) -> range:
         """How many machines may be chosen: from some fewer than are whole to some more than are there at all."""
@@ -156,7 +159,7 @@ def _rounded_factor(factor: Floats, part: Floats | float) -> Floats:
 
 def _rounded(there: _There) -> Iterator[Row]:
     """Rows by mixed-integer rounding, those that cut most."""
-    if there.is_whole or there.offered_mw < DUST or not len(there.mw):
+    if there.is_whole or there.offered_mw < DUST or not len(there.mw) or there.spare_mw > SPARE_MW:
         return
     low = max(0, there.whole_until - FLIPS - 1)
     window = slice(low, min(len(there.mw), there.none_from + FLIPS + 1))  # all others add nothing
@@ -164,19 +167,25 @@ def _rounded(there: _There) -> Iterator[Row]:
     mw, share, most = there.mw[window], there.share[window], there.most[window]
     sides = there.until_mw[low] + choices @ there.all_mw[window] - there.held.awarded_mw
     parts_mw = mw[(share > NEARLY) & (share < 1 - NEARLY)]
-    found: list[tuple[float, Chosen, float]] = []
-    for unit_mw in np.unique(np.round([there.held.step_mw, *parts_mw, *(parts_mw / 2)], 6)).tolist():
-        part = (sides / unit_mw) % 1.0
-        fits = (part > LEAST_PART) & (part < 1.0 - LEAST_PART)
-        if not fits.any():
-            continue
-        part, chosen, side = part[fits, None], choices[fits], np.floor(sides[fits] / unit_mw)
-        missing = _rounded_factor(mw / unit_mw, part) * (1.0 - share) * most
-        running = _rounded_factor(-mw / unit_mw, part) * share * most
-        offered = _rounded_factor(there.held.step_mw / unit_mw + 0.0 * part[:, 0], part[:, 0]) / there.held.step_mw
-        loose = there.loose_mw / unit_mw / (1.0 - part[:, 0])
-        beyond = offered * there.offered_mw - loose + np.where(chosen, missing, running).sum(axis=1) - side
-        found += [(float(beyond[i]), chosen[i], unit_mw) for i in np.argsort(-beyond)[:2] if beyond[i] > LEAST_CUT]
+    units_mw = np.unique(np.round([there.held.step_mw, *parts_mw, *(parts_mw / 2)], 6))
+    whole, part = np.divmod(sides / units_mw[:, None], 1.0)  # [units, choices]
+    fits = (part > LEAST_PART) & (part < 1.0 - LEAST_PART)
+    if not fits.any():
+        return
+    part = np.where(fits, part, 0.5)[:, :, None]
+    missing = _rounded_factor((mw / units_mw[:, None])[:, None, :], part) * ((1.0 - share) * most)
+    running = _rounded_factor((-mw / units_mw[:, None])[:, None, :], part) * (share * most)
+    step = there.held.step_mw
+    offered = _rounded_factor(step / units_mw[:, None], part[:, :, 0]) / step * there.offered_mw
+    loose = there.loose_mw / units_mw[:, None] / (1.0 - part[:, :, 0])
+    beyond = offered - loose + np.where(choices, missing, running).sum(axis=2) - whole
+    beyond[~fits] = -np.inf
+    found = [
+        (float(beyond[u, i]), choices[i], float(unit_mw))
+        for u, unit_mw in enumerate(units_mw)
+        for i in np.argsort(-beyond[u])[:2]
+        if beyond[u, i] > LEAST_CUT
+    ]
     rows = [_row_of(there, low, chosen, unit_mw) for _, chosen, unit_mw in found]
     cuts = [(cut / float(np.linalg.norm(row.factors)), row) for (cut, _, _), row in zip(found, rows, strict=True)]
     for cut, row in sorted(cuts, key=lambda each: -each[0])[:MOST_OF_INTERVAL]:
@@ -194,7 +203,10 @@ def _choices(there: _There, window: slice) -> Chosen:
         others = np.repeat(chosen[None, :], len(at), axis=0)
         others[np.arange(len(at)), at] ^= True
         flipped.append(others)
-    return np.unique(np.concatenate(flipped), axis=0)
+    every = np.concatenate(flipped)
+    bits = np.ascontiguousarray(np.packbits(every, axis=1))
+    _, at = np.unique(bits.view(f"V{bits.shape[1]}").ravel(), return_index=True)
+    return every[at]
 
 
 def _row_of(there: _There, low: int, chosen: Chosen, unit_mw: float) -> Row:
@@ -217,6 +229,8 @@ def _covers(span: Sequence[_There]) -> Iterator[Row]:
     most_mw = np.array([other.until_mw[k] for other, k in limits])
     beside_mw = np.array([other.beside_mw[k] + other.loose_mw for other, k in limits])
     for there in span:
+        if there.spare_mw > SPARE_MW:
+            continue
         best, found = LEAST_COVER_MW, None
         in_use = slice(0, there.none_from + 1)
         for k in there.near(3, 0):

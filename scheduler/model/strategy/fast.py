@@ -27,6 +27,7 @@ from scheduler.model.strategy.apart import Apart, side_by_side
 from scheduler.model.strategy.blocks import columns_beside, rows_of_markets
 from scheduler.model.strategy.by_blocks import LARGEST_COLUMNS_COUNT, SHARE_FOR_ROWS, by_blocks
 from scheduler.model.strategy.by_interval import by_interval
+from scheduler.model.strategy.by_paths import by_paths
 from scheduler.model.strategy.counts import with_counts
 from scheduler.model.strategy.lone import lone
 from scheduler.model.strategy.plain import plain
@@ -83,17 +84,17 @@ def fast(matrix: Matrix, options: SolveOptions, clock: Clock, on_incumbent: Incu
 
 def _large_machines(matrix: Matrix, options: SolveOptions, clock: Clock, on_incumbent: Incumbent | None) -> Result:
     """Nothing to round: by interval where moves say nothing, by the ways of single machines, else whole."""
-    found = by_interval(matrix, options, clock, on_incumbent)
-    if found is None or found.x is None:
-        found = lone(matrix, options, clock, on_incumbent)
-    if found is None or found.solution is None:
+    best, bound = None, np.inf
+    for strategy in (by_interval, by_paths, lone):
+        found = strategy(matrix, options, clock, on_incumbent)
+        if found is not None and found.solution is not None:
+            best, bound = better(best, found.solution), min(bound, np.inf if found.bound is None else found.bound)
+        if best is not None and (proven(best[1], bound, options) or clock.left_seconds <= 0):
+            return best_of(best, bound, options)
+    if best is None:
         return plain(matrix, options, clock, on_incumbent)
-    if found.outcome is Outcome.OPTIMAL or clock.left_seconds <= 0:
-        return found
-    bound = np.inf if found.bound is None else found.bound
-    last = plain(matrix, options, clock, _bounded(on_incumbent, bound), found.x)
-    best = better(last.solution, found.solution)
-    return best_of(best, bound if last.bound is None else min(bound, last.bound), options)
+    last = plain(matrix, options, clock, _bounded(on_incumbent, bound), best[0])
+    return best_of(better(last.solution, best), bound if last.bound is None else min(bound, last.bound), options)
 
 
 def _with_offers(formulated: Matrix, options: SolveOptions, clock: Clock, on_incumbent: Incumbent | None) -> Result:
