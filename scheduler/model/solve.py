@@ -219,8 +219,13 @@ class Solver:
             self._highs.addRows(count, lower, upper, rows.nnz, rows.indptr[:-1], rows.indices, rows.data), "adding rows"
         )
 
+    def slack_rows(self) -> NDArray[np.bool_]:
+        """[rows] those that the last basis does without: where these go, it stays one."""
+        basic = highspy.HighsBasisStatus.kBasic
+        return np.array([status == basic for status in self._highs.getBasis().row_status], dtype=bool)
+
     def delete_rows(self, rows: NDArray[np.int64]) -> None:
-        """Some rows that do not bind; where the simplex method ended before is where it begins next."""
+        """Some slack rows; where the simplex method ended before is where it begins next."""
         self._demand(self._highs.deleteRows(len(rows), rows.astype(np.int32)), "deleting rows")
 
     def add_columns(self, columns: csc_array, costs: Floats, lower: Floats, upper: Floats) -> None:

@@ -19,7 +19,7 @@ from scheduler.model.compile import Matrix
 from scheduler.model.program import Bare
 from scheduler.model.solve import Outcome, Solver
 from scheduler.model.strategy.paths import Demanded, Moves, Paths
-from scheduler.model.strategy.paths_rows import DUST, LEAST_MONEY, PathsRows
+from scheduler.model.strategy.paths_rows import LEAST_MONEY, PathsRows
 from scheduler.model.strategy.rows import Row, matrix_of
 from scheduler.problem import Floats
 
@@ -136,8 +136,8 @@ class PathsProgram:
     def drop_rows(self, since: int) -> None:
         """Of the rows of whole machines from one on those that do not bind."""
         first = self._shared.rows.shape[0] + self.machines_count
-        duals = self.solver.duals()[first:]
-        kept = np.append(np.full(since, True), np.abs(duals[since:]) > DUST)
+        kept = ~self.solver.slack_rows()[first:]
+        kept[:since] = True
         if not kept.all():
             self.solver.delete_rows(first + np.flatnonzero(~kept))
             self._covers, self._cover_uppers = csr_array(self._covers[np.flatnonzero(kept)]), self._cover_uppers[kept]
