@@ -22,8 +22,6 @@ from scheduler.problem import Floats
 WHOLE = 1e-6
 TRIED_COUNT = 6
 """Choices that are tried at a branch at most: those of which most MW are in parts."""
-RELIABLE_COUNT = 2
-"""So often tried, what a choice costs is known."""
 LEAST_LOSS = 0.1
 COVERED_COUNT = 30
 """Of so many branches, the best, rows that whole machines keep are looked for: they hold for all others, too."""
@@ -55,7 +53,7 @@ class PathsTree:
         lower, upper = matrix.lower[program.others], matrix.upper[program.others]
         self._open = list[tuple[float, int, Branch]]()
         self._count, self._covered_count = 0, 0
-        self._lost: dict[tuple[Choice, bool], tuple[float, int]] = {}
+        self._lost: dict[tuple[Choice, bool], float] = {}
         self._loose = -np.inf  # what the program holds for whole, and is no plan that earns as much
         self._push(Branch((), lower, upper, root, program.solver.basis()))
 
@@ -192,12 +190,11 @@ class PathsTree:
         return sides
 
     def _loss(self, branch: Branch, choice: Choice, value: float, up: bool, clock: Clock) -> float:
-        """What a side loses: as it did before, or by the ways that are there."""
-        lost, count = self._lost.get((choice, up), (0.0, 0))
-        if count >= RELIABLE_COUNT:
-            return lost / count
+        """What a side loses: as it did when it was tried, by the ways that were there then."""
+        if (choice, up) in self._lost:
+            return self._lost[choice, up]
         limits = self._limits(branch.demanded, branch.lower, branch.upper, choice, value, up)
         self._set(*limits, branch)
         loss = max(0.0, branch.point.bound - self._program.estimate(clock))
-        self._lost[choice, up] = (lost + loss, count + 1)
+        self._lost[choice, up] = loss
         return loss
