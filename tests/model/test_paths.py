@@ -28,6 +28,7 @@ from scheduler.problem import Floats, Problem
 from scheduler.settings import SolveOptions
 from scheduler.wire.request import schedule_request_from_pb
 from tests.model.tiny_fixtures import problem_of
+from tools.fixtures.build import Grid
 from tools.fixtures.scale import lumpy_request
 
 OPTIONS = SolveOptions()
@@ -233,6 +234,22 @@ def test_the_same_request_has_the_same_answer() -> None:
     answers = [by_paths(matrix_of(lumpy(16, 2)), OPTIONS, Clock(60), None) for _ in range(2)]
     assert answers[0] is not None and answers[1] is not None
     assert (answers[0].x == answers[1].x).all() and answers[0].bound == answers[1].bound
+
+
+@pytest.mark.parametrize(("count", "seed", "limit_mw"), [(8, 1, 30), (10, 2, 25)])
+def test_limits_that_what_is_held_counts_against_are_left_to_others(count: int, seed: int, limit_mw: float) -> None:
+    """The relaxation is too generous then, and knows it: neither plan nor lowest price comes of it."""
+    request = lumpy_request(count, seed)
+    limit = Grid("2026-03-09T23:00", 15, 96).series(limit_mw)
+    request.problem.sites[0].connection.import_limit_mw.CopyFrom(limit)
+    matrix = matrix_of(schedule_request_from_pb(request)[1])
+    program, best = PathsProgram(matrix), plain(matrix, OPTIONS, Clock(60))
+    point = program.relaxed(Clock(60))
+    assert best.objective is not None and point.bound >= best.objective
+    assert not program.is_exact and not program.allows(point)
+    assert by_paths(matrix, OPTIONS, Clock(60), None) is None
+    found = fast.fast(matrix, OPTIONS, Clock(60))
+    assert found.objective is not None and found.objective == pytest.approx(best.objective, rel=2e-4)
 
 
 def test_a_tree_takes_nothing_for_proven_that_is_no_plan() -> None:

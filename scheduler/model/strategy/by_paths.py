@@ -51,6 +51,8 @@ def by_paths(matrix: Matrix, options: SolveOptions, clock: Clock, on_incumbent: 
         root, allowed = _root(program, covers, options, clock)
     except SolverError:
         return None
+    if not program.allows(root):  # what is held meets a limit: no ways make a plan then
+        return None
     plans = _Plans(program, options, on_incumbent)
     bound, tree = root.bound, PathsTree(program, covers, root)
     with suppress(SolverError):  # what was found by then counts

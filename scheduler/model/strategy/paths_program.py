@@ -19,7 +19,7 @@ from scheduler.model.compile import Matrix
 from scheduler.model.program import Bare
 from scheduler.model.solve import Outcome, Solver
 from scheduler.model.strategy.paths import Demanded, Moves, Paths
-from scheduler.model.strategy.paths_rows import LEAST_MONEY, PathsRows
+from scheduler.model.strategy.paths_rows import PathsRows
 from scheduler.model.strategy.rows import Row, matrix_of
 from scheduler.problem import Floats
 
@@ -224,13 +224,17 @@ class PathsProgram:
     ) -> Point | None:
         """As ``relax``, at prices of what is held that follow the solution; it may set out from a ``point``.
 
-        ``is_exact`` then says whether they are the best.
+        ``is_exact`` then says whether they are the best, and no row counts more than is held: the relaxation of the
+        matrix has as much money.
         """
         self.is_exact = False
         point = point or self.relax(demanded, clock, enough)
         for _ in range(PRICED_COUNT):
-            self.is_exact = point is None or self._shared.price_what_is_held(self.columns_of(point)) <= LEAST_MONEY
-            if self.is_exact:
+            if point is None:
+                break
+            x = self.columns_of(point)
+            if not self._shared.price_what_is_held(x):
+                self.is_exact = self._shared.allows(x)
                 break
             self._set_costs()
             point = self.relax(demanded, clock, enough)
@@ -248,6 +252,10 @@ class PathsProgram:
         x += self._columns @ np.append(point.shares, np.zeros(len(self.ways) - len(point.shares)))
         x[self.others] = point.others
         return x
+
+    def allows(self, point: Point) -> bool:
+        """Whether all rows of the matrix hold if machines hold what is needed: here each counts what helps it."""
+        return self._shared.allows(self.columns_of(point))
 
     def whole(self) -> Bare:
         """The program with whole ways, and the other whole columns whole."""

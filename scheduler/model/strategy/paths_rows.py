@@ -9,6 +9,7 @@ those of the machine that is the last to be needed it is that of the relaxation.
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.sparse import coo_array, csr_array, vstack
@@ -39,6 +40,7 @@ class PathsRows:
         self._set_holds(paths)
         self._prices = np.zeros(len(shared))  # of the rows that say what is held
         self._balances, self._is_row = np.zeros(len(shared)), np.ones(len(shared), dtype=bool)
+        self._balanced = list[tuple[int, int, float]]()  # row, column, factor
         self._price_balances()
         rest = np.flatnonzero(self._is_row)
         self.whole = self._counted(csr_array(self._formulated[rest]), self._lower[rest], self._upper[rest])
@@ -81,6 +83,7 @@ class PathsRows:
                 within = matrix.lower[column] - DUST <= ends.min() and ends.max() <= matrix.upper[column] + DUST
                 if within and self._is_row[row]:
                     found.append(int(column))
+                    self._balanced.append((int(row), int(column), float(factor)))
                     self._balances[row], self._is_row[row] = money[column] / factor, False
             if not found:
                 break
@@ -161,31 +164,58 @@ class PathsRows:
         data = np.where(self._is_hold[entries.col] & (entries.data > 0), 0.0, entries.data)
         return csr_array(coo_array((data, (entries.row, entries.col)), shape=entries.shape))
 
-    def price_what_is_held(self, x: Floats) -> float:
+    def price_what_is_held(self, x: Floats) -> bool:
         """Each row that says what is held is paid as the machine is that is the last to be needed for it.
 
-        ``x`` [columns]: a solution, with all that machines are ready to hold. Returns what it earned too much at the
-        prices until now, because machines were paid that were not needed: if that is nothing, these stay.
+        ``x`` [columns]: a solution, with all that machines are ready to hold. False, and the prices stay: it earned
+        nothing too much at those until now by machines that were paid and not needed.
         """
+        needed = self._needed(x)
+        row, mw, money, per_mw = needed.row, needed.mw, needed.money, self._prices * self._factor
+        first = needed.first
+        paid = np.maximum(0.0, money - per_mw[row]) @ mw + per_mw[row[first]] @ needed.all_mw[first]
+        if paid - money @ needed.held_mw <= LEAST_MONEY:
+            return False
+        is_needed = needed.before_mw < needed.all_mw - LEAST_MW
+        is_needed[first] = True
+        last = np.maximum.reduceat(np.where(is_needed, np.arange(len(row)), -1), first)
+        self._prices = np.zeros(len(self._prices))
+        self._prices[row[first]] = money[last] / self._factor[row[first]]
+        self._set_money()
+        return True
+
+    def allows(self, x: Floats) -> bool:
+        """Whether a solution, with all that machines are ready to hold, keeps all rows if they hold what is needed."""
+        needed, x = self._needed(x), x.copy()
+        x[self._held] = 0.0
+        x[needed.held] = needed.held_mw
+        for row, column, factor in reversed(self._balanced):
+            x[column] += (self._lower[row] - self._formulated[[row]] @ x)[0] / factor
+        sums = self._formulated @ x
+        return bool((sums >= self._lower - LEAST_MW).all() and (sums <= self._upper + LEAST_MW).all())
+
+    def _needed(self, x: Floats) -> _Needed:
         known = self._row_of_hold >= 0
         money = (self.matrix.money[self._held] + self.matrix.money[self._back] / self._mw)[known]
-        mw, row = (self._mw * x[self._back])[known], self._row_of_hold[known]
-        needed = (self._lower - self._formulated @ np.where(self._is_hold, 0.0, x)) / self._factor
+        mw, row, held = (self._mw * x[self._back])[known], self._row_of_hold[known], self._held[known]
+        of_row = (self._lower - self._formulated @ np.where(self._is_hold, 0.0, x)) / self._factor
         order = np.lexsort((-money, row))
-        row, mw, money = row[order], mw[order], money[order]
-        if not len(row):
-            return 0.0
-        first = np.flatnonzero(np.append(True, row[1:] != row[:-1]))
+        row, mw, money, held = row[order], mw[order], money[order], held[order]
+        first = np.flatnonzero(np.append(True, row[1:] != row[:-1])[: len(row)])
         before = np.cumsum(mw) - mw
         before -= np.repeat(before[first], np.diff(np.append(first, len(row))))
-        per_mw = self._prices * self._factor
-        paid = np.maximum(0.0, money - per_mw[row]) @ mw + per_mw[row[first]] @ needed[row[first]]
-        too_much = float(paid - money @ np.clip(needed[row] - before, 0.0, mw))
-        if too_much > LEAST_MONEY:
-            is_needed = before < needed[row] - LEAST_MW
-            is_needed[first] = True
-            last = np.maximum.reduceat(np.where(is_needed, np.arange(len(row)), -1), first)
-            self._prices = np.zeros(len(self._prices))
-            self._prices[row[first]] = money[last] / self._factor[row[first]]
-            self._set_money()
-        return max(0.0, too_much)
+        return _Needed(row, held, mw, money, of_row[row], before, np.clip(of_row[row] - before, 0.0, mw), first)
+
+
+@dataclass(frozen=True, eq=False)
+class _Needed:
+    """What machines may hold, by row and by what it earns: the first are needed first."""
+
+    row: Indices
+    held: Indices  # columns
+    mw: Floats  # that it is ready to hold
+    money: Floats  # per MW
+    all_mw: Floats  # that the row needs
+    before_mw: Floats  # that those before are ready to hold
+    held_mw: Floats
+    first: Indices  # of each row
