@@ -140,11 +140,7 @@ class Solver:
         return self._columns
 
     def twin(self) -> Solver:
-        """The same model, costs, bounds and basis in an instance of its own, to be solved beside this one.
-
-        It is to set out from one basis after another: at each of them exact weights of edges would be computed anew,
-        two thirds of the time of a relaxation. Only before its first solve can it be told so.
-        """
+        """The same model, costs, bounds and basis in an instance of its own, for one basis after another."""
         other = self._holding(self._highs.getLp())
         other.weigh_edges_roughly()
         if (basis := self.basis()).statuses.valid:
@@ -152,7 +148,7 @@ class Solver:
         return other
 
     def weigh_edges_roughly(self) -> None:
-        """Only before the first solve can it be told so."""
+        """Exact ones are computed anew at each basis: two thirds of a relaxation. To be told before the first solve."""
         self._set("simplex_dual_edge_weight_strategy", DEVEX)
 
     def presolved(self, columns: NDArray[np.int64]) -> tuple[Solver, NDArray[np.int64]] | None:
@@ -221,8 +217,7 @@ class Solver:
 
     def slack_rows(self) -> NDArray[np.bool_]:
         """[rows] those that the last basis does without: where these go, it stays one."""
-        basic = highspy.HighsBasisStatus.kBasic
-        return np.array([status == basic for status in self._highs.getBasis().row_status], dtype=bool)
+        return np.array([status == highspy.HighsBasisStatus.kBasic for status in self._highs.getBasis().row_status])
 
     def delete_rows(self, rows: NDArray[np.int64]) -> None:
         """Some slack rows; where the simplex method ended before is where it begins next."""
