@@ -17,24 +17,17 @@ from scheduler.model.clock import Clock
 from scheduler.model.compile import Matrix
 from scheduler.model.solve import Incumbent, Result
 from scheduler.model.strategy.covers import Covers
+from scheduler.model.strategy.lone import FIRST_GAP, SHARE_OF_CUT, SHARE_OF_TIME, SPARE
 from scheduler.model.strategy.paths import Paths
 from scheduler.model.strategy.paths_program import PathsProgram, Point
 from scheduler.model.strategy.paths_tree import PathsTree
-from scheduler.model.strategy.search import Solution, best_of, better, with_whole_counts
+from scheduler.model.strategy.search import Solution, allowed_gap, best_of, better, with_whole_counts
 from scheduler.settings import SolveOptions
 
 ROUNDS_COUNT = 8
 """A relaxation with new rows may break others."""
-SHARE_OF_CUT = 0.02
-"""Of the gap, what a round of rows must bring for another."""
 KEPT_WIDTH = 20.0
 """Of the gap, what ways may lose that stay for the search."""
-FIRST_GAP = 2.0
-"""Of the gap, how near to the best of the ways that are there the first plan must be: whether it is good is asked."""
-SPARE = 0.95
-"""Of the gap, what is counted on where it is asked whether there is more than a plan earns."""
-SHARE_OF_TIME = 0.35
-"""Of the time that is left, what the first plan may take."""
 MOST_WHOLE_COUNT = 100
 """With more whole columns beside the machines' the tree would not end."""
 
@@ -67,7 +60,7 @@ def by_paths(matrix: Matrix, options: SolveOptions, clock: Clock, on_incumbent: 
 def _root(program: PathsProgram, covers: Covers, options: SolveOptions, clock: Clock) -> tuple[Point, float]:
     """The relaxation, with rows that whole machines keep, and the gap. Raises SolverError where that is not solved."""
     point = program.relaxed(clock)
-    allowed = max(options.abs_gap, options.rel_gap * abs(point.bound))
+    allowed = allowed_gap(point.bound, options)
     for _ in range(ROUNDS_COUNT):
         rows = covers.violated(program.columns_of(point))
         if not rows:
@@ -95,7 +88,7 @@ class _Plans:
         found = with_whole_counts(self.program.matrix, self.program.columns_of(point))
         if found is not None and better(found, self.best) is found:
             self.best = found
-            self.above = found[1] + SPARE * max(self.options.abs_gap, self.options.rel_gap * abs(found[1]))
+            self.above = found[1] + SPARE * allowed_gap(found[1], self.options)
             if self.on_incumbent is not None:
                 self.on_incumbent(*found, bound)
         return self.above

@@ -25,8 +25,9 @@ from scheduler.model.strategy.apart import Indices
 from scheduler.model.strategy.blocks import Bound, owner_of_rows
 from scheduler.model.strategy.counts import with_counts
 from scheduler.model.strategy.covers import Covers
+from scheduler.model.strategy.paths import numbers_of_machines
 from scheduler.model.strategy.rows import Row, matrix_of, with_rows
-from scheduler.model.strategy.search import Solution, among, proven, told_of_all, with_whole_counts
+from scheduler.model.strategy.search import Solution, allowed_gap, among, proven, told_of_all, with_whole_counts
 from scheduler.model.structure import Vars
 from scheduler.problem import Floats
 from scheduler.settings import SolveOptions
@@ -67,7 +68,7 @@ def lone(matrix: Matrix, options: SolveOptions, clock: Clock, on_incumbent: Incu
                 break
             width = max(WIDER_WITHOUT_PLAN * width, LEAST_WIDTH * ways.most_loss)
         while best is not None and not proven(best[1], bound, options) and clock.left_seconds > 0:
-            spare = SPARE * max(options.abs_gap, options.rel_gap * abs(best[1]))
+            spare = SPARE * allowed_gap(best[1], options)
             above = best[1] + spare  # where ways lose more, there is no more
             more, inside = ways.search(ways.bound - above, spare, clock, on_incumbent, above=above)
             bound = min(bound, max(above, inside))
@@ -91,7 +92,7 @@ class Ways:
         relaxed.set_costs(matrix.money, matrix.constant, maximise=True)
         money = _solved(relaxed, clock)
         matrix.ledger.day.relaxed_basis = relaxed.basis()
-        self.allowed = max(options.abs_gap, options.rel_gap * abs(money))
+        self.allowed = allowed_gap(money, options)
         covers, added = Covers(matrix), list[Row]()
         relaxed.go_on_from_basis(primal=False)
         for _ in range(ROUNDS_COUNT):
@@ -158,8 +159,7 @@ def _losses(matrix: Matrix, duals: Floats) -> tuple[list[tuple[Vars, Floats]], f
 
     Weak duality on the rows that machines share; of the rows of a machine its longest path takes care.
     """
-    machines = matrix.ledger.lone_machines
-    numbers = np.array([matrix.asset[matrix.columns(machine.count)[0]] for machine in machines])
+    machines, numbers = matrix.ledger.lone_machines, numbers_of_machines(matrix)
     prices = np.where(np.isin(owner_of_rows(matrix), numbers), 0.0, duals)
     rest = Bound(matrix)
     worth, lower, upper = (

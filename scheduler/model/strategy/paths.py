@@ -37,6 +37,11 @@ class Demanded:
     wanted: bool
 
 
+def numbers_of_machines(matrix: Matrix) -> Indices:
+    """Of each single machine the number of its asset."""
+    return np.array([matrix.asset[matrix.columns(machine.count)[0]] for machine in matrix.ledger.lone_machines])
+
+
 class Paths:
     """Single machines of a matrix, of which each holds at most one thing from a mode."""
 
@@ -58,8 +63,7 @@ class Paths:
             ]
             for each in variables:
                 known[matrix.columns(each)] = True
-        numbers = np.array([matrix.asset[matrix.columns(machine.count)[0]] for machine in machines])
-        of_machines = np.isin(matrix.asset, numbers)
+        of_machines = np.isin(matrix.asset, numbers_of_machines(matrix))
         beside = matrix.integer & ~of_machines & (matrix.upper > matrix.lower)
         return bool((known == of_machines).all()) and int(np.count_nonzero(beside)) <= most_whole_count
 

@@ -19,7 +19,7 @@ from scheduler.model.compile import Matrix
 from scheduler.model.program import Bare
 from scheduler.model.solve import Outcome, Solver
 from scheduler.model.strategy.paths import Demanded, Moves, Paths
-from scheduler.model.strategy.paths_rows import PathsRows
+from scheduler.model.strategy.paths_rows import DUST, PathsRows
 from scheduler.model.strategy.rows import Row, matrix_of
 from scheduler.problem import Floats
 
@@ -102,7 +102,7 @@ class PathsProgram:
     def trim(self, width: float) -> None:
         """Only rows of whole machines that bind, and ways that lose no more than ``width``; to be relaxed anew."""
         worth, of_way = self.worth()
-        binds = np.abs(self.solver.duals()[self._shared.rows.shape[0] + self.machines_count :]) > 1e-9
+        binds = np.abs(self.solver.duals()[self._shared.rows.shape[0] + self.machines_count :]) > DUST
         losses = of_way[self.machine] - self._columns.T @ worth
         ways = [way for way, loss in zip(self.ways, losses, strict=True) if loss <= width]
         covers, uppers = csr_array(self._covers[np.flatnonzero(binds)]), self._cover_uppers[binds]

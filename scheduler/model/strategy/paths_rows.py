@@ -17,7 +17,7 @@ from scipy.sparse import coo_array, csr_array, vstack
 from scheduler.model.compile import Matrix
 from scheduler.model.strategy.apart import Indices
 from scheduler.model.strategy.blocks import owner_of_rows
-from scheduler.model.strategy.paths import Paths
+from scheduler.model.strategy.paths import Paths, numbers_of_machines
 from scheduler.problem import Floats
 
 DUST = 1e-9
@@ -31,7 +31,7 @@ class PathsRows:
 
     def __init__(self, matrix: Matrix, paths: Paths) -> None:
         self.matrix = matrix
-        numbers = np.array([matrix.asset[matrix.columns(machine.count)[0]] for machine in paths.machines])
+        numbers = numbers_of_machines(matrix)
         self._of_machines = np.isin(matrix.asset, numbers)
         self.others = np.flatnonzero(~self._of_machines & ((matrix.lower != 0) | (matrix.upper != 0)))
         shared = np.flatnonzero(~np.isin(owner_of_rows(matrix), numbers))

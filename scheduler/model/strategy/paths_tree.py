@@ -55,7 +55,7 @@ class PathsTree:
         self._count, self._covered_count = 0, 0
         self._lost: dict[tuple[Choice, bool], float] = {}
         self._loose = -np.inf  # what the program holds for whole, and is no plan that earns as much
-        self._push(Branch((), lower, upper, root, program.solver.basis()))
+        self._push(Branch((), lower, upper, root, self._basis))
 
     @property
     def bound(self) -> float:

@@ -119,7 +119,12 @@ def _found(result: Result, proven: StopReason) -> Found:
 
 def proven(objective: float, bound: float, options: SolveOptions) -> bool:
     """The gap of formulation 1."""
-    return bound - objective <= max(options.abs_gap, options.rel_gap * abs(objective))
+    return bound - objective <= allowed_gap(objective, options)
+
+
+def allowed_gap(objective: float, options: SolveOptions) -> float:
+    """What a plan of so much money may earn less than the best."""
+    return max(options.abs_gap, options.rel_gap * abs(objective))
 
 
 def best_of(best: Solution | None, bound: float, options: SolveOptions) -> Result:
